@@ -1,0 +1,121 @@
+"""The one stream that moves through every layer, from the parser to the wire and the terminal.
+
+One turn of a model is `PromptRead`, then deltas and calls, then `TurnFinished`. A call is `CallStarted`, any
+number of `ArgumentsDelta`s, and `CallFinished` or `CallRejected`; the deltas of a finished call concatenate to its
+arguments. A call that was bad before it was announced is a lone `CallRejected`. The agent puts tool events between
+turns and `RunFinished` at the end.
+"""
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from hilt.conversation.tools import BadCall, Call, Outcome
+
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls"]
+StopReason: TypeAlias = Literal["final", "max_turns", "repeated_calls", "length"]
+
+
+class Usage(Struct, frozen=True):
+    """Tokens of one turn, or of a run when summed. `cached_tokens` of the prompt were not computed again."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+        )
+
+
+class PromptRead(Struct, frozen=True, tag="prompt_read"):
+    """The model has read the prompt and begins to write."""
+
+    prompt_tokens: int
+    cached_tokens: int
+
+
+class ContentDelta(Struct, frozen=True, tag="content"):
+    """Text for the user."""
+
+    text: str
+
+
+class ThinkingDelta(Struct, frozen=True, tag="thinking"):
+    """Text that the model wrote to itself."""
+
+    text: str
+
+
+class CallStarted(Struct, frozen=True, tag="call_started"):
+    """The model has named a tool. `index` counts the calls of this turn from 0."""
+
+    index: int
+    id: str
+    name: str
+
+
+class ArgumentsDelta(Struct, frozen=True, tag="arguments"):
+    """A piece of the JSON text of the arguments of call `index`."""
+
+    index: int
+    text: str
+
+
+class CallFinished(Struct, frozen=True, tag="call_finished"):
+    """Call `index` is complete. `repairs` names each deviation from the dialect that was mended."""
+
+    index: int
+    call: Call
+    repairs: tuple[str, ...] = ()
+
+
+class CallRejected(Struct, frozen=True, tag="call_rejected"):
+    """Call `index` can't be run."""
+
+    index: int
+    bad: BadCall
+
+
+class TurnFinished(Struct, frozen=True, tag="turn_finished"):
+    """The model's turn is over; `tool_calls` only if at least one call finished and none was cut."""
+
+    reason: FinishReason
+    usage: Usage
+
+
+class ToolStarted(Struct, frozen=True, tag="tool_started"):
+    """A tool begins to run."""
+
+    call: Call
+
+
+class ToolFinished(Struct, frozen=True, tag="tool_finished"):
+    """A tool has ended, one way or another."""
+
+    call: Call
+    outcome: Outcome
+    duration_s: float
+
+
+class RunFinished(Struct, frozen=True, tag="run_finished"):
+    """The agent's run is over."""
+
+    reason: StopReason
+    usage: Usage
+
+
+ModelEvent: TypeAlias = (
+    PromptRead
+    | ContentDelta
+    | ThinkingDelta
+    | CallStarted
+    | ArgumentsDelta
+    | CallFinished
+    | CallRejected
+    | TurnFinished
+)
+Event: TypeAlias = ModelEvent | ToolStarted | ToolFinished | RunFinished

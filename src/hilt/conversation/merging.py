@@ -1,0 +1,61 @@
+"""The one fold: a stream of model events becomes the turn that it tells of."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from hilt.conversation.events import (
+    ArgumentsDelta,
+    CallFinished,
+    CallRejected,
+    CallStarted,
+    ContentDelta,
+    FinishReason,
+    ModelEvent,
+    PromptRead,
+    ThinkingDelta,
+    TurnFinished,
+    Usage,
+)
+from hilt.conversation.messages import Assistant
+from hilt.conversation.tools import BadCall
+
+
+class Turn(Struct, frozen=True):
+    """A whole turn: the message, the calls that can't be run, why it ended and what it cost."""
+
+    message: Assistant
+    rejected: tuple[BadCall, ...]
+    reason: FinishReason
+    usage: Usage
+
+
+def merge(events: Iterable[ModelEvent]) -> Turn:
+    """Fold the events of one turn. The last event must be `TurnFinished`; ValueError if the stream broke off."""
+    content: list[str] = []
+    thinking: list[str] = []
+    calls: list[CallFinished] = []
+    rejected: list[BadCall] = []
+    finished: TurnFinished | None = None
+    for event in events:
+        match event:
+            case ContentDelta(text):
+                content.append(text)
+            case ThinkingDelta(text):
+                thinking.append(text)
+            case CallFinished():
+                calls.append(event)
+            case CallRejected(_, bad):
+                rejected.append(bad)
+            case TurnFinished():
+                finished = event
+            case PromptRead() | CallStarted() | ArgumentsDelta():
+                pass
+    if finished is None:
+        raise ValueError("the stream of events broke off before its turn was finished")
+    return Turn(
+        message=Assistant(content="".join(content), thinking="".join(thinking), calls=tuple(c.call for c in calls)),
+        rejected=tuple(rejected),
+        reason=finished.reason,
+        usage=finished.usage,
+    )

@@ -1,0 +1,36 @@
+"""Frozen options, one small group a room; assembly fills them, nothing here reads the environment."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+
+class EngineOptions(Struct, frozen=True):
+    """How the engine batches. `prefill_chunk` is in tokens; `max_waiting` requests may queue before 429."""
+
+    max_batch: int = 32
+    prefill_chunk: int = 512
+    max_waiting: int = 256
+    prefix_cache_bytes: int = 1 << 30
+
+
+class ServerOptions(Struct, frozen=True):
+    """Where the server listens and what it takes in."""
+
+    host: str = "127.0.0.1"
+    port: int = 11435
+    max_body_bytes: int = 8 << 20
+
+
+class ToolOptions(Struct, frozen=True):
+    """Where the built-in tools may look: `workspace` for files, `notes_path` for the notes database."""
+
+    workspace: Path
+    notes_path: Path
+    timeout_s: float = 20.0
+
+
+class AgentOptions(Struct, frozen=True):
+    """Limits of one run of the agent."""
+
+    max_turns: int = 8
