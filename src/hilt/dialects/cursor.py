@@ -1,0 +1,139 @@
+"""A place in text that is still arriving.
+
+Everything that reads a model's reply is a generator over a `Cursor`: it yields when it needs text that has not come
+yet, and it never sees where one chunk ended and the next began. What `take` has consumed is gone and is never read
+again, so the work stays linear in the text; look-ahead (`peek`, `looking_at`) is bounded and consumes nothing.
+"""
+
+import re
+from collections.abc import Generator, Sequence
+from functools import lru_cache
+from typing import TypeAlias, TypeVar
+
+from msgspec import Struct
+
+T = TypeVar("T")
+Reading: TypeAlias = Generator[None, None, T]
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+class TextEnded(Exception):
+    """The text ended where more had to come."""
+
+
+class Cursor:
+    """Text that has come and is not consumed yet; `ended` says that no more will come.
+
+    `recorded` collects what is consumed while `recording` is set: the raw text of a call.
+    """
+
+    def __init__(self) -> None:
+        self.buffer = ""
+        self.position = 0
+        self.ended = False
+        self.recording = False
+        self.recorded: list[str] = []
+
+    def extend(self, text: str) -> None:
+        """Add text that has arrived."""
+        self.buffer = self.buffer[self.position :] + text
+        self.position = 0
+
+    @property
+    def available(self) -> int:
+        """Number of characters that have come and are not consumed."""
+        return len(self.buffer) - self.position
+
+    def take(self, count: int) -> str:
+        """Consume `count` characters that have come."""
+        text = self.buffer[self.position : self.position + count]
+        self.position += count
+        if self.recording:
+            self.recorded.append(text)
+        return text
+
+    def more(self) -> Reading[None]:
+        """Wait for more text; TextEnded if none will come."""
+        if self.ended:
+            raise TextEnded
+        yield
+
+    def peek(self, count: int) -> Reading[str]:
+        """The next `count` characters, not consumed; fewer only at the end of the text."""
+        while self.available < count and not self.ended:
+            yield
+        return self.buffer[self.position : self.position + count]
+
+    def looking_at(self, literal: str) -> Reading[bool]:
+        """Whether the text goes on with `literal`; waits only as long as that is open."""
+        while True:
+            ahead = self.buffer[self.position : self.position + len(literal)]
+            if ahead == literal:
+                return True
+            if self.ended or not literal.startswith(ahead):
+                return False
+            yield
+
+    def skip_space(self) -> Reading[None]:
+        """Consume white space, as much as comes."""
+        while True:
+            match = _SPACE.match(self.buffer, self.position)
+            if match is not None and match.end() > self.position:
+                self.take(match.end() - self.position)
+            if self.available or self.ended:
+                return
+            yield
+
+
+class Literals(Struct, frozen=True):
+    """Literal marks compiled for search: where one stands, and where one may have begun at the end of the text."""
+
+    whole: re.Pattern[str]
+    begun: re.Pattern[str]
+    longest: int
+    growing: frozenset[str]
+
+
+@lru_cache(maxsize=256)
+def literals(marks: tuple[str, ...]) -> Literals:
+    """Compile marks. Where one mark begins another, the longer one wins."""
+    ordered = sorted(marks, key=len, reverse=True)
+    beginnings = sorted({m[:n] for m in marks for n in range(1, len(m))}, key=len, reverse=True)
+    return Literals(
+        whole=re.compile("|".join(map(re.escape, ordered)) or r"(?!)"),
+        begun=re.compile(f"(?:{'|'.join(map(re.escape, beginnings)) or '(?!)'})\\Z"),
+        longest=max(map(len, marks), default=0),
+        growing=frozenset(m for m in marks if any(o != m and o.startswith(m) for o in marks)),
+    )
+
+
+def find(cursor: Cursor, marks: Literals) -> tuple[int, str | None]:
+    """How far the text ahead is free of marks, and the mark that stands there if one does.
+
+    The count is of characters that no later text can turn into a part of a mark.
+    """
+    match = marks.whole.search(cursor.buffer, cursor.position)
+    if match is not None and (cursor.ended or match.end() < len(cursor.buffer) or match[0] not in marks.growing):
+        return match.start() - cursor.position, match[0]
+    if match is not None:
+        return match.start() - cursor.position, None
+    if cursor.ended:
+        return cursor.available, None
+    start = max(cursor.position, len(cursor.buffer) - marks.longest)
+    begun = marks.begun.search(cursor.buffer, start)
+    return (begun.start() if begun else len(cursor.buffer)) - cursor.position, None
+
+
+def follows(text: str, space_limit: int, marks: Sequence[str], ended: bool) -> bool | None:
+    """Whether `text` is at most `space_limit` white space and then one of `marks`, or the end; None while open."""
+    body = text.lstrip(" \t\r\n")
+    if len(text) - len(body) > space_limit:
+        return False
+    if any(body.startswith(mark) for mark in marks):
+        return True
+    if not body and ended:
+        return True
+    if ended or not any(mark.startswith(body) for mark in marks):
+        return False
+    return None
