@@ -1,0 +1,106 @@
+"""Decoding of JSON that anyone may have sent: bounded in depth, strict in encoding, errors that name their place.
+
+The depth is counted before anything is built, in one linear pass that skips strings, because a decoder only notices
+hostile nesting when its own stack is nearly spent.
+"""
+
+import re
+from typing import TypeVar
+
+import msgspec
+
+from hilt.conversation import InvalidRequest
+
+MAX_DEPTH = 200
+
+T = TypeVar("T")
+
+# Strings are matched whole so that brackets inside them don't count. The possessive quantifiers and the optional
+# closing quote keep the scan linear whatever is sent, an endless string of escaped quotes included.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+_BYTE = re.compile(r"\(byte (\d+)\)")
+_PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_MISSING = re.compile(r"^Object missing required field `(?P<field>[^`]+)`$")
+_TYPE_WORDS = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_TYPE_WORD = re.compile(r"\b(str|int|float|bool)\b")
+
+
+def decode(body: bytes, type: type[T], *, max_depth: int = MAX_DEPTH) -> T:
+    """Decode `body` as `type`. Raises InvalidRequest saying what was wrong, at which byte and line or in which field.
+
+    Fields that `type` doesn't know are skipped. Strings of the result hold no lone surrogates.
+    """
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        at = error.start
+        raise InvalidRequest(
+            f"The body is not UTF-8: byte {at} (line {_line_of(body, at)}) is 0x{body[at]:02x}. Send JSON as UTF-8.",
+            code="invalid_json",
+        ) from error
+    if deeper_than(body, max_depth):
+        raise InvalidRequest(
+            f"The JSON is nested more than {max_depth} levels deep; send flatter JSON.", code="too_deep"
+        )
+    try:
+        return msgspec.json.decode(body, type=type)
+    except msgspec.ValidationError as error:
+        raise _misfit(str(error)) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _malformed(body, str(error)) from error
+
+
+def deeper_than(text: bytes, max_depth: int) -> bool:
+    """Whether the brackets of JSON `text` nest deeper than `max_depth`; malformed text gets some answer too."""
+    if text.count(b"[") + text.count(b"{") <= max_depth:
+        return False
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        first = token[0][0]
+        if first in b"[{":
+            depth += 1
+            if depth > max_depth:
+                return True
+        elif first in b"]}":
+            depth -= 1
+    return False
+
+
+def quoted(text: str, max_chars: int = 120) -> str:
+    """`text` in quotes for an error message, its middle left out where it is longer than `max_chars`."""
+    if len(text) <= max_chars:
+        return repr(text)
+    half = max_chars // 2
+    return f"{text[:half]!r} … {text[-half:]!r} ({len(text)} characters)"
+
+
+def _line_of(body: bytes, position: int) -> int:
+    return body.count(b"\n", 0, position) + 1
+
+
+def _misfit(message: str) -> InvalidRequest:
+    """The decoder's "Expected `float`, got `bool` - at `$.a[0].b`" as an error with a param."""
+    place = _PLACE.search(message)
+    path = place["path"] if place else ""
+    fault = message[: place.start()] if place else message
+    if missing := _MISSING.match(fault):
+        param = f"{path}.{missing['field']}" if path else missing["field"]
+        return InvalidRequest(f"`{param}` is missing.", param=param)
+    fault = _TYPE_WORD.sub(lambda word: _TYPE_WORDS[word[0]], fault)
+    return InvalidRequest(f"`{path or 'the body'}` can't be read: {fault}.", param=path or None)
+
+
+def _malformed(body: bytes, message: str) -> InvalidRequest:
+    if not body.strip():
+        return InvalidRequest("The body is empty; send a JSON object.", code="invalid_json")
+    byte = _BYTE.search(message)
+    position = int(byte[1]) if byte else len(body)
+    hint = ""
+    if _SURROGATE_ESCAPE.search(body):
+        hint = " It holds escapes of surrogates (\\ud800 to \\udfff); they are valid only in pairs."
+    return InvalidRequest(
+        f"The body is not valid JSON: {message.removeprefix('JSON is malformed: ')}, line {_line_of(body, position)}."
+        f"{hint}",
+        code="invalid_json",
+    )
