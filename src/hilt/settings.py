@@ -15,11 +15,14 @@ class EngineOptions(Struct, frozen=True):
 
 
 class ServerOptions(Struct, frozen=True):
-    """Where the server listens and what it takes in."""
+    """Where the server listens and what it takes in. Port 0 takes a free one; `keep_alive_s` is the longest silence of
+    a stream; with an `api_key` every request must bring it, and other machines are served only with one."""
 
     host: str = "127.0.0.1"
     port: int = 11435
     max_body_bytes: int = 8 << 20
+    keep_alive_s: float = 10.0
+    api_key: str | None = None
 
 
 class ToolOptions(Struct, frozen=True):

@@ -15,9 +15,10 @@ MAX_DEPTH = 200
 
 T = TypeVar("T")
 
-# Strings are matched whole so that brackets inside them don't count. The possessive quantifiers and the optional
-# closing quote keep the scan linear whatever is sent, an endless string of escaped quotes included.
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+# Strings go first so that brackets inside them don't count. The possessive quantifiers and the optional closing quote
+# keep the scan linear whatever is sent, an endless string of escaped quotes included.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
@@ -56,14 +57,10 @@ def deeper_than(text: bytes, max_depth: int) -> bool:
     if text.count(b"[") + text.count(b"{") <= max_depth:
         return False
     depth = 0
-    for token in _TOKEN.finditer(text):
-        first = token[0][0]
-        if first in b"[{":
-            depth += 1
-            if depth > max_depth:
-                return True
-        elif first in b"]}":
-            depth -= 1
+    for bracket in _STRING.sub(b"", text).translate(None, _NO_BRACKETS):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > max_depth:
+            return True
     return False
 
 

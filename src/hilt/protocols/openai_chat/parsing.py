@@ -234,6 +234,11 @@ def _message(wire: WireMessage, param: str, names: dict[str, str]) -> Message:
                     param=f"{param}.tool_call_id",
                 )
             return ToolResult(call_id=call_id, name=names[call_id], content=text)
+        case _:
+            raise InvalidRequest(
+                f"`{param}.role` is {quoted(wire.role)}; it must be system, developer, user, assistant or tool.",
+                param=f"{param}.role",
+            )
 
 
 def _text(content: str | list[WirePart] | None, param: str) -> str:

@@ -4,7 +4,7 @@ Source: OpenAI's API reference, "Create chat completion", and bodies recorded fr
 may also be null, because clients send null for "not set". Fields that aren't listed are ignored.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -33,7 +33,7 @@ class WireCall(Struct, frozen=True):
 
 
 class WireMessage(Struct, frozen=True):
-    role: Literal["system", "developer", "user", "assistant", "tool"]
+    role: str
     content: str | list[WirePart] | None = None
     reasoning_content: str | None = None
     tool_calls: list[WireCall] | None = None

@@ -1,0 +1,156 @@
+"""`POST /v1/chat/completions`: from the body to the last byte of the answer."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from msgspec import Struct, structs
+from starlette.requests import Request as HttpRequest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hilt.backends import Backend
+from hilt.conversation import Bug, HiltError, ModelEvent, Request
+from hilt.protocols import openai_chat
+from hilt.protocols.broken_calls import broken_call
+from hilt.protocols.replies import Reply
+from hilt.protocols.sse import KEEP_ALIVE
+from hilt.server.answers import fault_response, refusal, response_of
+from hilt.server.bodies import SenderGone, TooLarge, read_body
+from hilt.server.faults import REQUEST_ID
+from hilt.server.served import find_served
+from hilt.server.turns import Broken, Complete, Gone, TurnReader, reading
+
+_STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    # Proxies such as nginx hold a stream back unless they are told not to.
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class TurnWriter(Protocol):
+    """Any protocol's stream: events in, bytes out, and whether that was all; a finished one adds nothing more."""
+
+    finished: bool
+
+    def feed(self, event: ModelEvent) -> bytes: ...
+
+    def fail(self, error: HiltError) -> bytes: ...
+
+
+class ChatOptions(Struct, frozen=True):
+    """What the endpoint needs beside the request. `now_s` gives seconds since 1970."""
+
+    max_body_bytes: int
+    keep_alive_s: float
+    new_id: Callable[[], str]
+    now_s: Callable[[], float]
+
+
+def chat_completions(
+    backends: Mapping[str, Backend], options: ChatOptions
+) -> Callable[[HttpRequest], Awaitable[ASGIApp]]:
+    """The endpoint: Starlette sends what it returns."""
+
+    async def endpoint(http: HttpRequest) -> ASGIApp:
+        if http.headers.get("content-encoding", "identity").lower() != "identity":
+            return response_of(
+                refusal(400, "Compressed bodies are not read; send plain JSON.", code="unsupported_encoding")
+            )
+        match await read_body(http.headers, http.receive, options.max_body_bytes):
+            case TooLarge():
+                return response_of(too_large(options.max_body_bytes))
+            case SenderGone():
+                return _nothing
+            case bytes() as body:
+                asked = openai_chat.parse(body)
+        served = find_served(backends, asked.request.model)
+        head = openai_chat.ReplyHead(
+            id=f"chatcmpl-{options.new_id()}", model=served.model_id, created_s=int(options.now_s())
+        )
+        request = structs.replace(asked.request, model=served.model_id)
+        if asked.stream:
+            writer = openai_chat.ChatStream(head, include_usage=asked.include_usage)
+            return streamed(served.backend, request, writer, options.keep_alive_s)
+        return folded(served.backend, request, lambda events: openai_chat.completion(events, head))
+
+    return endpoint
+
+
+def too_large(max_body_bytes: int) -> Reply:
+    """The refusal of a body over the limit."""
+    return refusal(
+        413,
+        f"The body is larger than the {max_body_bytes} bytes that this server takes; send a shorter conversation.",
+        code="body_too_large",
+    )
+
+
+def streamed(backend: Backend, request: Request, writer: TurnWriter, keep_alive_s: float) -> ASGIApp:
+    """The answer that sends events as they come, and a comment after `keep_alive_s` seconds of silence.
+
+    A turn that fails at once fails with its proper status. Once headers are out, after the first event or the first
+    silence, a failure can only be told in the stream.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async with reading(backend, request, receive, scope[REQUEST_ID]) as turn:
+            events, ending = await turn.take(keep_alive_s)
+            if isinstance(ending, Broken) and not events:
+                await fault_response(ending.error)(scope, receive, send)
+                return
+            await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
+            while True:
+                chunk = b"".join([writer.feed(event) for event in events])
+                match ending:
+                    case Gone():
+                        return
+                    case Broken(error):
+                        chunk += writer.fail(error)
+                    case Complete():
+                        chunk += writer.fail(_broken_off())
+                    case None:
+                        chunk = chunk if events else KEEP_ALIVE
+                if chunk:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": not writer.finished})
+                if writer.finished:
+                    return
+                events, ending = await turn.take(keep_alive_s)
+
+    return answer
+
+
+def folded(backend: Backend, request: Request, fold: Callable[[list[ModelEvent]], Reply]) -> ASGIApp:
+    """The answer that is sent whole: `fold` makes it of all events of the turn, or of those up to a broken call."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async with reading(backend, request, receive, scope[REQUEST_ID]) as turn:
+            response = await _whole(turn, fold)
+        await response(scope, receive, send)
+
+    return answer
+
+
+async def _whole(turn: TurnReader, fold: Callable[[list[ModelEvent]], Reply]) -> ASGIApp:
+    told: list[ModelEvent] = []
+    while True:
+        events, ending = await turn.take(None)
+        told += events
+        if any(broken_call(event) for event in events):
+            return response_of(fold(told))
+        match ending:
+            case None:
+                continue
+            case Gone():
+                return _nothing
+            case Broken(error):
+                return fault_response(error)
+            case Complete():
+                return response_of(fold(told))
+
+
+def _broken_off() -> Bug:
+    return Bug("The model's turn broke off before its end; send the request again.")
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """The answer to a client that has left."""
