@@ -1,0 +1,29 @@
+"""From a call to its outcome: tools made from typed functions, and the one door through which every call passes."""
+
+from hilt.tools.approval import Approval, Approved, Approver, Nobody, Refused
+from hilt.tools.builtin import builtin_tools
+from hilt.tools.policy import Allow, Ask, Deny, Verdict, decide
+from hilt.tools.registry import Registry
+from hilt.tools.runtime import Runtime, run_tool, unknown_tool
+from hilt.tools.tool import Effect, Tool, tool
+
+__all__ = [
+    "Allow",
+    "Approval",
+    "Approved",
+    "Approver",
+    "Ask",
+    "Deny",
+    "Effect",
+    "Nobody",
+    "Refused",
+    "Registry",
+    "Runtime",
+    "Tool",
+    "Verdict",
+    "builtin_tools",
+    "decide",
+    "run_tool",
+    "tool",
+    "unknown_tool",
+]
