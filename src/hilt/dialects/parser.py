@@ -32,7 +32,7 @@ class Parser:
 
     `tools` are the tools that were offered: None accepts any name, none at all means that no calls are looked for.
     `prompt` is the end of what the model was given: where it ends in an open thought, so begins the reply. `new_id`
-    mints the calls' ids.
+    mints the calls' ids. With `calls_allowed` False, calls are read and every one is rejected.
     """
 
     def __init__(
@@ -42,10 +42,12 @@ class Parser:
         tools: Sequence[ToolSpec] | None,
         new_id: Callable[[], str],
         prompt: str = "",
+        calls_allowed: bool = True,
     ) -> None:
         thought = dialect.thought
         self._dialect = dialect
         self._tools = None if tools is None else {t.name: t for t in tools}
+        self._callable = self._tools if calls_allowed else {}
         self._new_id = new_id
         self._cursor = Cursor()
         self._log = EventLog()
@@ -156,7 +158,7 @@ class Parser:
         `opened` says that the opening of a tagged function element has been consumed.
         """
         dialect, cursor = self._dialect, self._cursor
-        call = _OpenCall(self._log, self._calls, self._new_id(), self._tools)
+        call = _OpenCall(self._log, self._calls, self._new_id(), self._callable)
         self._calls += 1
         if opened:
             call.repairs.add("missing_opener")
@@ -295,7 +297,7 @@ class _OpenCall:
         name = self._name or ""
         if not self._announced:
             offered = ", ".join(sorted(self._tools or {}))
-            detail = f"there is no tool {name!r}; the tools are: {offered}"
+            detail = f"there is no tool {name!r}" + (f"; the tools are: {offered}" if offered else " in this turn")
             bad = BadCall(self._id, name, "unknown_tool", detail, raw, self._arguments)
             self._log.add(CallRejected(self._index, bad))
             return False
