@@ -34,6 +34,8 @@ class ToolOptions(Struct, frozen=True):
 
 
 class AgentOptions(Struct, frozen=True):
-    """Limits of one run of the agent."""
+    """Limits of one run of the agent: turns in which the model may call tools, and turns in which it is asked to write
+    an unreadable call again."""
 
     max_turns: int = 8
+    max_repairs: int = 2

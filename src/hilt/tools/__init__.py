@@ -4,7 +4,7 @@ from hilt.tools.approval import Approval, Approved, Approver, Nobody, Refused
 from hilt.tools.builtin import builtin_tools
 from hilt.tools.policy import Allow, Ask, Deny, Verdict, decide
 from hilt.tools.registry import Registry
-from hilt.tools.runtime import Runtime, run_tool, unknown_tool
+from hilt.tools.runtime import Runtime, error_text, run_tool, unknown_tool
 from hilt.tools.tool import Effect, Tool, tool
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Verdict",
     "builtin_tools",
     "decide",
+    "error_text",
     "run_tool",
     "tool",
     "unknown_tool",

@@ -121,6 +121,11 @@ def _attempt(tool: Tool, arguments: dict[str, Any], max_chars: int) -> Outcome:
 async def _attempt_async(tool: Tool, arguments: dict[str, Any], max_chars: int) -> Outcome:
     try:
         return Succeeded(cap(_serialised(await tool.function(**arguments)), max_chars))
+    except asyncio.CancelledError as fault:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        return _failed(tool, fault)  # nobody cancelled this call: the tool raised it by itself
     except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a tool raises, the model reads it
         return _failed(tool, fault)
 

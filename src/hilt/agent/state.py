@@ -1,0 +1,189 @@
+"""What the agent does next, decided from values alone.
+
+A run is a walk over three places: the model writes a turn; its calls are worked on; the model is asked again.
+`after_turn` and `after_work` are the two steps of that walk, and everything that stops a run is decided in them. A limit
+never stops it at once: it makes the next turn the last one, without tools, so that the user gets an answer.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, TypeAlias, cast
+
+from msgspec import Struct, structs
+
+from hilt.conversation import (
+    Auto,
+    BadCall,
+    Call,
+    Cancelled,
+    NoTools,
+    Outcome,
+    StopReason,
+    ToolChoice,
+    ToolResult,
+    Turn,
+    Usage,
+    User,
+)
+from hilt.settings import AgentOptions
+from hilt.tools import Effect, Registry, error_text, unknown_tool
+
+_NUDGE_AT = 2
+_STOP_AT = 3
+_MAX_DETAIL_CHARS = 300
+_NUDGE = "you have made this same call before and got this same result; use it, or try something else"
+_CUT = "this call was not run, because the reply that held it was cut off at its length limit"
+_LAST_TURN = "this call was not run, because no tool may be called any more; answer with what you have"
+
+
+class State(Struct, frozen=True):
+    """Where a run stands. `seen` holds name, canonical arguments and result of every call so far; `ending` is the
+    reason to stop after the next turn, which may call no tool."""
+
+    turns: int = 0
+    repairs: int = 0
+    usage: Usage = Usage()
+    seen: tuple[tuple[str, str, str], ...] = ()
+    ending: StopReason | None = None
+
+
+class Work(Struct, frozen=True, tag="work"):
+    """Run the calls of `run`, then ask the model again. `answered` are calls that are not run, with what is said to
+    them; `repair` is said to the model about calls that can't be read."""
+
+    run: tuple[Call, ...]
+    answered: tuple[tuple[Call, Outcome], ...]
+    repair: User | None
+
+
+class Stop(Struct, frozen=True, tag="stop"):
+    """The run is over; `results` answer the calls of the last turn, none of which is run."""
+
+    reason: StopReason
+    results: tuple[ToolResult, ...]
+
+
+Step: TypeAlias = Work | Stop
+
+
+def tool_choice(state: State) -> ToolChoice:
+    """What the next turn may do."""
+    return Auto() if state.ending is None else NoTools()
+
+
+def after_turn(
+    state: State, turn: Turn, options: AgentOptions, registry: Registry, context_length: int
+) -> tuple[State, Step]:
+    """The step that follows a turn of the model. `context_length`, in tokens, is what fits the model."""
+    state = structs.replace(state, turns=state.turns + 1, usage=state.usage + turn.usage)
+    calls = turn.message.calls
+    if state.ending is not None:
+        return state, Stop(state.ending, _unrun(calls, _LAST_TURN))
+    cut = turn.reason == "length"
+    full = turn.usage.prompt_tokens + turn.usage.completion_tokens >= context_length
+    if cut and (full or not turn.rejected):
+        return state, Stop("length", _unrun(calls, _CUT))
+    unknown = tuple(call for bad in turn.rejected if (call := _readable(bad)) is not None)
+    unreadable = tuple(bad for bad in turn.rejected if _readable(bad) is None)
+    if not calls and not unknown and not unreadable:
+        return state, Stop("final", ())
+    if unreadable and state.repairs >= options.max_repairs:
+        state = structs.replace(state, ending="repair_exhausted")
+    elif unreadable:
+        state = structs.replace(state, repairs=state.repairs + 1)
+    if state.ending is None and state.turns >= options.max_turns:
+        state = structs.replace(state, ending="max_turns")
+    work = Work(
+        run=() if cut else calls,
+        answered=(
+            *((call, Cancelled(error_text(_CUT))) for call in (calls if cut else ())),
+            *((call, unknown_tool(call.name, registry)) for call in unknown),
+        ),
+        repair=_repair(unreadable, last=state.ending is not None) if unreadable else None,
+    )
+    return state, work
+
+
+def after_work(state: State, done: Sequence[tuple[Call, Outcome]]) -> tuple[State, tuple[ToolResult, ...]]:
+    """What the model reads of the calls, in their order; a call that keeps giving the same result gets a nudge, and
+    at the third time the run is ended."""
+    seen = list(state.seen)
+    results: list[ToolResult] = []
+    ending = state.ending
+    for call, outcome in done:
+        sight = (call.name, _canonical(call.arguments), outcome.text)
+        seen.append(sight)
+        times = seen.count(sight)
+        if times >= _STOP_AT:
+            ending = ending or "repeated_calls"
+        results.append(ToolResult(call.id, call.name, _nudged(outcome.text) if times >= _NUDGE_AT else outcome.text))
+    return structs.replace(state, seen=tuple(seen), ending=ending), tuple(results)
+
+
+def batches(calls: Sequence[Call], registry: Registry) -> tuple[tuple[Call, ...], ...]:
+    """The calls in order, in groups that may run together: neighbours that only read, and every other call alone."""
+    groups: list[tuple[Call, ...]] = []
+    reading = False
+    for call in calls:
+        tool = registry.get(call.name)
+        reads = tool is None or _only_reads(tool.effect)
+        if reads and reading:
+            groups[-1] = (*groups[-1], call)
+        else:
+            groups.append((call,))
+        reading = reads
+    return tuple(groups)
+
+
+def _only_reads(effect: Effect) -> bool:
+    match effect:
+        case "read":
+            return True
+        case "write" | "destructive" | "external":
+            return False
+
+
+def _unrun(calls: tuple[Call, ...], why: str) -> tuple[ToolResult, ...]:
+    return tuple(ToolResult(call.id, call.name, error_text(why)) for call in calls)
+
+
+def _readable(bad: BadCall) -> Call | None:
+    """The call of an unknown tool, which can be answered like any other."""
+    if bad.reason == "unknown_tool" and bad.name is not None and bad.arguments is not None:
+        return Call(bad.id, bad.name, bad.arguments)
+    return None
+
+
+def _repair(unreadable: tuple[BadCall, ...], *, last: bool) -> User:
+    said = [_complaint(bad) for bad in unreadable]
+    ask = "Answer in words, without calling a tool." if last else "Write the whole call again, or answer without it."
+    return User(" ".join([*said, ask]))
+
+
+def _complaint(bad: BadCall) -> str:
+    call = "Your call of a tool" if bad.name is None else f"Your call of {bad.name}"
+    match bad.reason:
+        case "truncated":
+            return f"{call} was cut off before its end and was not run."
+        case "malformed":
+            return f"{call} can't be read and was not run: {bad.detail[:_MAX_DETAIL_CHARS]}."
+        case "unknown_tool":
+            return f"{call} was not run: there is no such tool."
+
+
+def _canonical(arguments: str) -> str:
+    try:
+        return json.dumps(json.loads(arguments), sort_keys=True)
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def _nudged(text: str) -> str:
+    """The result with the nudge in it, still JSON where it was JSON."""
+    try:
+        result = json.loads(text)
+    except (ValueError, RecursionError):
+        return f"{text}\n\n{_NUDGE}"
+    if isinstance(result, dict):
+        return json.dumps({**cast("dict[str, Any]", result), "note": _NUDGE}, ensure_ascii=False)
+    return json.dumps({"result": result, "note": _NUDGE}, ensure_ascii=False)
