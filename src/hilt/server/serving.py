@@ -15,30 +15,33 @@ BACKLOG = 2048
 # Longer than the idle time of common clients' pools, so that it's they who drop idle connections.
 KEEP_ALIVE_S = 75
 GOODBYE_S = 2
+_PORTS = range(65536)
 
 
 def listen(options: ServerOptions) -> socket.socket:
     """A socket that takes connections from now on, before anything answers them.
 
-    Raises Unavailable where the address can't be had, and InvalidRequest where other machines could reach the server
-    and no API key is set.
+    Raises Unavailable where the address can't be had, and InvalidRequest where the port is none, or where other
+    machines could reach the server and no API key is set.
     """
     if options.api_key is None and not is_loopback(options.host):
         raise InvalidRequest(
             f"Listening on {options.host} lets other machines in; set an API key first, or listen on 127.0.0.1.",
             param="host",
         )
+    if options.port not in _PORTS:
+        raise InvalidRequest(f"{options.port} is no port; choose one from 0 (any free one) to 65535.", param="port")
     try:
         found = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, number, _, address = found[0]
         listener = socket.socket(family, kind, number)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise Unavailable(f"Can't listen on {options.host}, port {options.port}: {error}.") from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listener.close()
         raise Unavailable(
             f"Can't listen on {options.host}, port {options.port}: {error}. Another server may be there; choose"
