@@ -56,7 +56,7 @@ def write_tiny_model(folder: Path, *, template: str | None = CHATML, **config: A
         "head_dim": 16,
         "rms_norm_eps": 1e-6,
         "vocab_size": tokenizer.get_vocab_size(),
-        "max_position_embeddings": 512,
+        "max_position_embeddings": 4096,
         "rope_theta": 10000.0,
         "tie_word_embeddings": True,
         "eos_token_id": tokenizer.token_to_id(TURN_END),

@@ -42,6 +42,11 @@ class LocalBackend:
     def card(self) -> ModelCard:
         return self._card
 
+    @property
+    def why_dialect(self) -> str:
+        """How the dialect was found, or why none was."""
+        return self._detection.reason
+
     async def stream(self, request: Request) -> AsyncGenerator[ModelEvent]:
         self._check(request)
         loaded = self._engine.loaded
