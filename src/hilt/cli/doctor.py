@@ -6,8 +6,6 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
 SLOW_CPU_GFLOPS = 20.0
 
@@ -16,6 +14,9 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what models run on here, measure how fast it multiplies, and tell what would make it faster."""
+    from rich.console import Console
+    from rich.table import Table
+
     from hilt.assembly import measure_machine, prepare_machine, version
 
     machine = prepare_machine()

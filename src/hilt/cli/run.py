@@ -6,11 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from hilt.cli.approving import Terminal
-from hilt.cli.chatting import Chat, chat
-from hilt.cli.screen import open_view
 from hilt.conversation import InvalidRequest, Message, Sampling, System
 from hilt.settings import AgentOptions, EngineOptions
 from hilt.store import STARTER, names_model
@@ -19,10 +15,10 @@ from hilt.store import STARTER, names_model
 def run(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL]", help="A model's folder, its id on the hub, or 'starter' (the default)."),
+        typer.Argument(metavar="MODEL", help="A model's folder, its id on the hub, or 'starter' (the default)."),
     ] = None,
     prompt: Annotated[
-        str | None, typer.Argument(metavar="[PROMPT]", help="What to say; without it, an interactive chat.")
+        str | None, typer.Argument(metavar="PROMPT", help="What to say; without it, an interactive chat.")
     ] = None,
     workspace: Annotated[
         Path, typer.Option(exists=True, file_okay=False, help="The folder whose files the tools may read.")
@@ -47,7 +43,12 @@ def run(
         raise InvalidRequest("the prompt is empty; say something, or leave it out for a chat")
     if prompt is None and as_json:
         raise InvalidRequest('--json needs a prompt: hilt run --json "What day is it?"')
+    from rich.console import Console
+
     from hilt.assembly import data_folder, open_backend, open_tools, prepare_machine
+    from hilt.cli.approving import Terminal
+    from hilt.cli.chatting import Chat, chat
+    from hilt.cli.screen import open_view
 
     machine = prepare_machine()
     activity = Console(stderr=True, highlight=False)

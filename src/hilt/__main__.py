@@ -1,0 +1,5 @@
+"""`python -m hilt` is `hilt`."""
+
+from hilt.cli import main
+
+main()
