@@ -245,6 +245,9 @@ def test_a_process_tells_its_address_and_leaves_when_asked(number: signal.Signal
         with posted(url, chat_body(stream=True)) as connection:
             assert connection.recv(10_000).startswith(b"HTTP/1.1 200")
             process.send_signal(number)
+            stream = b"".join(iter(lambda: connection.recv(10_000), b""))
+            assert b"shutting down" in stream
+            assert stream.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
             rest, log = process.communicate(timeout=WAIT_S)
     assert "Traceback" not in log
-    assert number == signal.SIGTERM or (rest, process.returncode) == ("goodbye\n", 0)
+    assert (rest, process.returncode) == ("goodbye\n", 0)

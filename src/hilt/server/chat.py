@@ -1,5 +1,6 @@
 """`POST /v1/chat/completions`: from the body to the last byte of the answer."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
@@ -8,7 +9,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hilt.backends import Backend
-from hilt.conversation import Bug, HiltError, ModelEvent, Request
+from hilt.conversation import Bug, HiltError, ModelEvent, Request, Unavailable
 from hilt.protocols import openai_chat
 from hilt.protocols.broken_calls import broken_call
 from hilt.protocols.replies import Reply
@@ -17,7 +18,7 @@ from hilt.server.answers import fault_response, refusal, response_of
 from hilt.server.bodies import SenderGone, TooLarge, read_body
 from hilt.server.faults import REQUEST_ID
 from hilt.server.served import find_served
-from hilt.server.turns import Broken, Complete, Gone, TurnReader, reading
+from hilt.server.turns import Broken, Complete, Gone, News, TurnReader, reading
 
 _STREAM_HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -94,29 +95,41 @@ def streamed(backend: Backend, request: Request, writer: TurnWriter, keep_alive_
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         async with reading(backend, request, receive, scope[REQUEST_ID]) as turn:
-            events, ending = await turn.take(keep_alive_s)
+            first = await turn.take(keep_alive_s)
+            events, ending = first
             if isinstance(ending, Broken) and not events:
                 await fault_response(ending.error)(scope, receive, send)
                 return
             await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
-            while True:
-                chunk = b"".join([writer.feed(event) for event in events])
-                match ending:
-                    case Gone():
-                        return
-                    case Broken(error):
-                        chunk += writer.fail(error)
-                    case Complete():
-                        chunk += writer.fail(_broken_off())
-                    case None:
-                        chunk = chunk if events else KEEP_ALIVE
-                if chunk:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": not writer.finished})
-                if writer.finished:
-                    return
-                events, ending = await turn.take(keep_alive_s)
+            try:
+                await _write(turn, first, writer, send, keep_alive_s)
+            except asyncio.CancelledError:
+                # Only the end of the server cancels a request; what its client reads ends properly all the same.
+                last = writer.fail(Unavailable("The server is shutting down."))
+                await send({"type": "http.response.body", "body": last})
 
     return answer
+
+
+async def _write(turn: TurnReader, first: News, writer: TurnWriter, send: Send, keep_alive_s: float) -> None:
+    """Send a turn from its first news to its end, or until its client is gone."""
+    events, ending = first
+    while True:
+        chunk = b"".join([writer.feed(event) for event in events])
+        match ending:
+            case Gone():
+                return
+            case Broken(error):
+                chunk += writer.fail(error)
+            case Complete():
+                chunk += writer.fail(_broken_off())
+            case None:
+                chunk = chunk if events else KEEP_ALIVE
+        if chunk:
+            await send({"type": "http.response.body", "body": chunk, "more_body": not writer.finished})
+        if writer.finished:
+            return
+        events, ending = await turn.take(keep_alive_s)
 
 
 def folded(backend: Backend, request: Request, fold: Callable[[list[ModelEvent]], Reply]) -> ASGIApp:

@@ -1,5 +1,6 @@
 """From an application to a listening process: one socket, one uvicorn, a short goodbye."""
 
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -76,9 +77,18 @@ def http_server(app: ASGIApp) -> uvicorn.Server:
 
 
 def serve(app: ASGIApp, options: ServerOptions, *, on_listening: Callable[[str], None]) -> None:
-    """Serve until the process is told to stop by SIGINT or SIGTERM. `on_listening` is given the address once
-    connections are taken. Raises what `listen` raises."""
+    """Serve until the process is told to stop by SIGINT or SIGTERM; then return, so that the caller can tidy up.
+
+    `on_listening` is given the address once connections are taken. Only for the main thread, which gets the signals.
+    Raises what `listen` raises.
+    """
     with listen(options) as listener:
         on_listening(url_of(listener))
-        with suppress(KeyboardInterrupt):
-            http_server(app).run(sockets=[listener])
+        # uvicorn says goodbye and then raises the signal again. By default SIGTERM would end the process there, before
+        # open streams got their last event and the caller could close the model.
+        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            with suppress(KeyboardInterrupt):
+                http_server(app).run(sockets=[listener])
+        finally:
+            signal.signal(signal.SIGTERM, previous)

@@ -35,6 +35,7 @@ class Broken(Struct, frozen=True):
 
 
 Ending: TypeAlias = Complete | Gone | Broken
+News: TypeAlias = tuple[list[ModelEvent], Ending | None]
 
 
 class TurnReader:
@@ -60,7 +61,7 @@ class TurnReader:
         self._ending = self._ending or ending
         self._news.set()
 
-    async def take(self, patience_s: float | None) -> tuple[list[ModelEvent], Ending | None]:
+    async def take(self, patience_s: float | None) -> News:
         """All events that are queued, and how the turn ended once they are the last.
 
         Waits for news, `patience_s` seconds at most; silence is ([], None).
