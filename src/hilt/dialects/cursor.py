@@ -46,9 +46,9 @@ class Cursor:
         return len(self.buffer) - self.position
 
     def take(self, count: int) -> str:
-        """Consume `count` characters that have come."""
+        """Consume `count` characters, or all that have come if those are fewer."""
         text = self.buffer[self.position : self.position + count]
-        self.position += count
+        self.position += len(text)
         if self.recording:
             self.recorded.append(text)
         return text
@@ -74,6 +74,10 @@ class Cursor:
             if self.ended or not literal.startswith(ahead):
                 return False
             yield
+
+    def ends_inside(self, *marks: str) -> bool:
+        """Whether the text has ended in the middle of one of `marks`, or right where one could have begun."""
+        return self.ended and any(mark.startswith(self.buffer[self.position :]) for mark in marks)
 
     def skip_space(self) -> Reading[None]:
         """Consume white space, as much as comes."""
@@ -125,15 +129,11 @@ def find(cursor: Cursor, marks: Literals) -> tuple[int, str | None]:
     return (begun.start() if begun else len(cursor.buffer)) - cursor.position, None
 
 
-def follows(text: str, space_limit: int, marks: Sequence[str], ended: bool) -> bool | None:
-    """Whether `text` is at most `space_limit` white space and then one of `marks`, or the end; None while open."""
+def follows(text: str, space_limit: int, marks: Sequence[str]) -> bool | None:
+    """Whether `text` is at most `space_limit` white space and then one of `marks`; None while open."""
     body = text.lstrip(" \t\r\n")
     if len(text) - len(body) > space_limit:
         return False
     if any(body.startswith(mark) for mark in marks):
         return True
-    if not body and ended:
-        return True
-    if ended or not any(mark.startswith(body) for mark in marks):
-        return False
-    return None
+    return None if any(mark.startswith(body) for mark in marks) else False

@@ -8,9 +8,7 @@ from typing import Any, cast
 
 from msgspec import Struct
 
-from hilt.dialects.json_reading import Malformed, load_value
-
-MAX_REFERENCES = 16
+from hilt.dialects.json_reading import Malformed, load_value, mend_value
 
 
 class Declared(Struct, frozen=True):
@@ -30,37 +28,42 @@ def declared(schema: dict[str, Any] | None, name: str) -> Declared:
         return Declared(frozenset())
     properties = cast("dict[str, Any]", schema.get("properties") or {})
     declaration = properties.get(name, schema.get("additionalProperties"))
-    return Declared(frozenset(_types(declaration, schema, MAX_REFERENCES)))
+    return Declared(frozenset(_types(declaration, schema)))
 
 
-def _types(declaration: Any, root: dict[str, Any], references_left: int) -> set[str]:
-    if not isinstance(declaration, dict) or references_left == 0:
-        return set()
-    declaration = cast("dict[str, Any]", declaration)
-    stated = declaration.get("type")
-    if isinstance(stated, str):
-        return {stated}
-    if isinstance(stated, list):
-        return {t for t in cast("list[Any]", stated) if isinstance(t, str)}
-    if "const" in declaration:
-        return {_type_of(declaration["const"])}
-    if isinstance(declaration.get("enum"), list):
-        return {_type_of(v) for v in cast("list[Any]", declaration["enum"])}
-    if isinstance(reference := declaration.get("$ref"), str):
-        return _types(_resolve(reference, root), root, references_left - 1)
-    branches = [
-        b
-        for key in ("anyOf", "oneOf", "allOf")
-        for b in cast("list[Any]", declaration.get(key) if isinstance(declaration.get(key), list) else [])
-    ]
+def _types(declaration: Any, root: dict[str, Any]) -> set[str]:
+    """The types that a declaration allows, its branches and references included; each reference is followed once."""
     found: set[str] = set()
-    for branch in branches:
-        found |= _types(branch, root, references_left - 1)
-    if not found and "properties" in declaration:
-        return {"object"}
-    if not found and "items" in declaration:
-        return {"array"}
+    followed: set[str] = set()
+    pending = [declaration]
+    while pending:
+        part = pending.pop()
+        if not isinstance(part, dict):
+            continue
+        part = cast("dict[str, Any]", part)
+        branches = [b for key in ("anyOf", "oneOf", "allOf") for b in _listed(part.get(key))]
+        reference = part.get("$ref")
+        if stated := {t for t in _listed(part.get("type")) or [part.get("type")] if isinstance(t, str)}:
+            found |= stated
+        elif "const" in part:
+            found.add(_type_of(part["const"]))
+        elif values := _listed(part.get("enum")):
+            found |= {_type_of(v) for v in values}
+        elif isinstance(reference, str):
+            if reference not in followed:
+                followed.add(reference)
+                pending.append(_resolve(reference, root))
+        elif branches:
+            pending += branches
+        elif "properties" in part:
+            found.add("object")
+        elif "items" in part:
+            found.add("array")
     return found
+
+
+def _listed(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []
 
 
 def _resolve(reference: str, root: dict[str, Any]) -> Any:
@@ -95,24 +98,28 @@ def _type_of(value: Any) -> str:
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 
 
-def coerce(text: str, type_: Declared) -> str:
+def coerce(text: str, type_: Declared, repairs: set[str]) -> str:
     """The JSON text of a value that was written as plain text, read as one of its declared types.
 
     Text that fits none of them stays a string, so that the schema check can name it.
     """
+    as_string = json.dumps(text, ensure_ascii=False)
     stripped = text.strip()
     if stripped in _WORDS:
         value = _WORDS[stripped]
-        if ("null" if value is None else "boolean") in type_.types:
-            return json.dumps(value)
-    else:
-        try:
-            value = load_value(stripped)
-        except Malformed:
-            return json.dumps(text, ensure_ascii=False)
-        written = _type_of(value)
-        if (written in type_.types and written != "string") or (written == "integer" and "number" in type_.types):
-            return stripped
-        if isinstance(value, float) and value.is_integer() and "integer" in type_.types:
-            return str(int(value))
-    return json.dumps(text, ensure_ascii=False)
+        return json.dumps(value) if _type_of(value) in type_.types else as_string
+    mended: set[str] = set()
+    try:
+        written = mend_value(stripped, mended)
+        value = load_value(written)
+    except Malformed:
+        return as_string
+    type_written = _type_of(value)
+    if type_written == "string":
+        return as_string
+    if type_written in type_.types or (type_written == "integer" and "number" in type_.types):
+        repairs |= mended
+        return written
+    if isinstance(value, float) and value.is_integer() and "integer" in type_.types:
+        return str(int(value))
+    return as_string

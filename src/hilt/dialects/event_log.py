@@ -68,8 +68,8 @@ class Prose:
     """The part of a reply that is no call: content or thinking.
 
     The last white space (64 characters at most) is held back until it is known whether a mark follows, because white
-    space around a call or a thought is framing and no content. `at_start` says that no content has come since the
-    reply, a thought or a call began it.
+    space around a call or a thought is framing and no content. `at_start` says that nothing but white space has come
+    since the reply, a thought or a call began it.
     """
 
     def __init__(self, log: EventLog, *, thinking: bool) -> None:
@@ -87,9 +87,11 @@ class Prose:
         if not text:
             return
         text = self._held + text
-        certain = max(len(text.rstrip(SPACE)), len(text) - HELD_SPACE)
+        solid = len(text.rstrip(SPACE))
+        self.at_start = self.at_start and not solid
+        certain = max(solid, len(text) - HELD_SPACE)
         self._held = text[certain:]
-        self._write(text[:certain])
+        self._log.text(text[:certain], thinking=self.thinking)
 
     def frame(self) -> None:
         """A mark stands here: the white space on both its sides is framing."""
@@ -99,10 +101,5 @@ class Prose:
 
     def flush(self) -> None:
         """The reply is over: the white space at its end is a part of it."""
-        self._write(self._held)
+        self._log.text(self._held, thinking=self.thinking)
         self._held = ""
-
-    def _write(self, text: str) -> None:
-        self._log.text(text, thinking=self.thinking)
-        if text and not text.isspace() and not self.thinking:
-            self.at_start = False

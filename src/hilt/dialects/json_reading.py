@@ -1,11 +1,12 @@
 """JSON read as it arrives: each piece leaves as soon as nothing later can change it, and it leaves as strict JSON.
 
 A value ends where JSON says that it ends, never at something that looks like a closing mark inside a string. Control
-characters and unknown escapes in strings, which models write and JSON forbids, are mended and named in `repairs`;
-anything else that JSON forbids is `Malformed`.
+characters, unknown escapes and halves of surrogate pairs in strings, which models write and no text can hold, are
+mended and named in `repairs`; anything else that JSON forbids is `Malformed`.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable
 from typing import Any, cast
@@ -19,8 +20,10 @@ _STRING_STOP = re.compile(r'["\\\x00-\x1f]')
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _NUMBER_END = re.compile(r"[^0-9+\-.eE]")
 _HEX4 = re.compile(r"[0-9a-fA-F]{4}")
+_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_SURROGATE = re.compile(r"[dD][89a-fA-F]..")
+_SPACE = re.compile(r"[ \t\r\n]*")
 _LITERALS = {"t": "true", "f": "false", "n": "null"}
-_SPACE_CHARACTERS = " \t\r\n"
 
 Emit = Callable[[str], None]
 
@@ -32,9 +35,9 @@ class Malformed(Exception):
 def read_string(cursor: Cursor, emit: Emit, repairs: set[str]) -> Reading[None]:
     """Read a JSON string from its opening quote; emits it, quotes included, as strict JSON."""
     if not (yield from cursor.looking_at('"')):
-        if cursor.ended and not cursor.available:
+        if not cursor.available:
             raise TextEnded
-        raise Malformed(f"expected a string, found {cursor.buffer[cursor.position : cursor.position + 20]!r}")
+        raise Malformed(f"expected a string, found {cursor.buffer[cursor.position]!r}")
     emit(cursor.take(1))
     while True:
         stop = _STRING_STOP.search(cursor.buffer, cursor.position)
@@ -69,11 +72,23 @@ def _read_escape(cursor: Cursor, emit: Emit, repairs: set[str]) -> Reading[None]
         if len(six) < 6 and _HEX4.fullmatch(six[2:].ljust(4, "0")):
             raise TextEnded
         if _HEX4.fullmatch(six[2:]):
-            emit(cursor.take(6))
+            yield from _read_code_unit(cursor, six[2:], emit, repairs)
             return
     repairs.add("invalid_escape")
     cursor.take(1)
     emit("" if pair[1] == "'" else "\\\\")
+
+
+def _read_code_unit(cursor: Cursor, digits: str, emit: Emit, repairs: set[str]) -> Reading[None]:
+    """Read a `\\u` escape, or two that are one character together; half of such a pair alone is no text."""
+    if not _SURROGATE.fullmatch(digits):
+        emit(cursor.take(6))
+    elif _PAIR.fullmatch((yield from cursor.peek(12))):
+        emit(cursor.take(12))
+    else:
+        cursor.take(6)
+        repairs.add("lone_surrogate")
+        emit("\\ufffd")
 
 
 def read_value(cursor: Cursor, emit: Emit, repairs: set[str]) -> Reading[None]:
@@ -116,12 +131,12 @@ def read_value(cursor: Cursor, emit: Emit, repairs: set[str]) -> Reading[None]:
 def _copy_space(cursor: Cursor, emit: Emit) -> Reading[None]:
     """Emit white space up to the next character, which is then at hand."""
     while True:
-        if not cursor.available:
-            yield from cursor.more()
-        elif cursor.buffer[cursor.position] in _SPACE_CHARACTERS:
-            emit(cursor.take(1))
-        else:
+        space = _SPACE.match(cursor.buffer, cursor.position)
+        if space is not None and space.end() > cursor.position:
+            emit(cursor.take(space.end() - cursor.position))
+        if cursor.available:
             return
+        yield from cursor.more()
 
 
 def _copy(cursor: Cursor, wanted: str, emit: Emit) -> Reading[None]:
@@ -138,27 +153,46 @@ def _read_scalar(cursor: Cursor, emit: Emit) -> Reading[None]:
     word = _LITERALS.get(first)
     if word is not None:
         if not (yield from cursor.looking_at(word)):
-            if cursor.ended and word.startswith(cursor.buffer[cursor.position :]):
+            if cursor.ends_inside(word):
                 raise TextEnded
-            raise Malformed(f"{cursor.buffer[cursor.position : cursor.position + 20]!r} is no JSON value")
+            raise Malformed(f"a value that begins with {first!r} must be {word!r}")
         emit(cursor.take(len(word)))
         return
     if first not in "-0123456789":
         raise Malformed(f"a value can't begin with {first!r}")
-    while (end := _NUMBER_END.search(cursor.buffer, cursor.position)) is None:
+    while True:
+        end = _NUMBER_END.search(cursor.buffer, cursor.position, cursor.position + MAX_NUMBER_LENGTH + 1)
+        if end is not None:
+            break
         if cursor.available > MAX_NUMBER_LENGTH:
             raise Malformed(f"a number is longer than {MAX_NUMBER_LENGTH} characters")
         yield from cursor.more()
     number = cursor.buffer[cursor.position : end.start()]
-    if len(number) > MAX_NUMBER_LENGTH or not _NUMBER.fullmatch(number):
+    if not _NUMBER.fullmatch(number):
         raise Malformed(f"{number[:40]!r} is no JSON number")
     emit(cursor.take(len(number)))
 
 
-def load_value(text: str) -> Any:
-    """Decode the text of one JSON value; Malformed on anything else, on repeated keys and on NaN."""
+def mend_value(text: str, repairs: set[str]) -> str:
+    """The strict JSON text of the one value that `text` holds; Malformed if it holds anything else."""
+    cursor = Cursor()
+    cursor.extend(f"{text} ")  # a number ends only where something stands behind it
+    cursor.ended = True
+    pieces: list[str] = []
     try:
-        return json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_constant)
+        for _ in read_value(cursor, pieces.append, repairs):
+            pass
+    except TextEnded:
+        raise Malformed("the value is not complete") from None
+    if rest := cursor.take(cursor.available).strip():
+        raise Malformed(f"{rest[:20]!r} stands behind the value")
+    return "".join(pieces)
+
+
+def load_value(text: str) -> Any:
+    """Decode the text of one JSON value; Malformed on anything else, on repeated keys and on what is no number."""
+    try:
+        return json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not JSON: {error}") from error
 
@@ -180,6 +214,13 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
                 raise Malformed(f"the key {name!r} is given twice")
             seen.add(name)
     return members
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise Malformed(f"{number[:40]} is too large for a number")
+    return value
 
 
 def _no_constant(name: str) -> Any:

@@ -24,7 +24,7 @@ from hilt.dialects.spec import Dialect, JsonCall, TaggedCall
 
 STRAY_LENGTH = 8
 
-_STRAY = re.compile(r"[}\])\s]+")
+_STRAY = re.compile(r"^[}\])\s]+")
 
 
 class Parser:
@@ -80,8 +80,7 @@ class Parser:
         cursor = self._cursor
         try:
             while True:
-                if (yield from self._at_bare_json()):
-                    yield from self._read_calls(marked=False)
+                if self._prose.at_start and (yield from self._read_beginning()):
                     continue
                 free, mark = find(cursor, self._marks())
                 self._prose.put(cursor.take(free))
@@ -100,33 +99,40 @@ class Parser:
             marks.append(dialect.call.open)
             if dialect.bare and isinstance(dialect.payload, TaggedCall):
                 marks.append(dialect.payload.function.open)
-        if dialect.thought is not None:
-            if self._prose.thinking:
-                marks.append(dialect.thought.close)
-            elif self._prose.at_start:
-                marks.append(dialect.thought.open)
+        if dialect.thought is not None and self._prose.thinking:
+            marks.append(dialect.thought.close)
         return literals(tuple(marks))
 
-    def _at_bare_json(self) -> Reading[bool]:
-        """Whether a JSON call without its opening mark begins here: only where no content has been said."""
-        dialect, cursor = self._dialect, self._cursor
-        if not (dialect.bare and isinstance(dialect.payload, JsonCall)) or self._tools == {}:
-            return False
-        if self._prose.thinking or not self._prose.at_start:
-            return False
+    def _read_beginning(self) -> Reading[bool]:
+        """Read what means something only where nothing has been said yet, if it is there.
+
+        That is the opening mark of a thought (the prompt may have opened it already) and, outside of one, a JSON call
+        without its opening mark.
+        """
+        dialect, cursor, prose = self._dialect, self._cursor, self._prose
         while cursor.available and cursor.buffer[cursor.position] in SPACE:
-            self._prose.put(cursor.take(1))
-        if not cursor.available or cursor.buffer[cursor.position] != "{":
+            prose.put(cursor.take(1))
+        if not cursor.available:
             return False
-        return (yield from confirm_bare_json(cursor, self._tools))
+        if dialect.thought is not None and (yield from cursor.looking_at(dialect.thought.open)):
+            cursor.take(len(dialect.thought.open))
+            prose.frame()
+            prose.thinking = True
+            return True
+        payload = dialect.payload
+        if prose.thinking or self._tools == {} or not (dialect.bare and isinstance(payload, JsonCall)):
+            return False
+        if not (yield from confirm_bare_json(cursor, payload, self._tools)):
+            return False
+        yield from self._read_calls(marked=False)
+        return True
 
     def _read_from_mark(self, mark: str) -> Reading[None]:
         dialect, cursor, prose = self._dialect, self._cursor, self._prose
-        thought = dialect.thought
-        if thought is not None and mark == (thought.close if prose.thinking else thought.open):
+        if dialect.thought is not None and mark == dialect.thought.close:
             cursor.take(len(mark))
             prose.frame()
-            prose.thinking = not prose.thinking
+            prose.thinking = False
             return
         cursor.recording = True
         cursor.take(len(mark))
@@ -136,7 +142,7 @@ class Parser:
         else:
             assert isinstance(dialect.payload, TaggedCall)
             confirmed = yield from confirm_bare_tag(cursor, dialect.payload)
-        if confirmed:
+        if confirmed or (confirmed is None and self._cut):
             yield from self._read_calls(marked=marked)
         else:
             self._recorded()
@@ -192,15 +198,16 @@ class Parser:
         dialect, cursor = self._dialect, self._cursor
         close = dialect.call.close
         yield from cursor.skip_space()
-        if "code_fence" in call.repairs and (yield from cursor.looking_at("```")):
+        if "code_fence" in call.repairs and ((yield from cursor.looking_at("```")) or cursor.ends_inside("```")):
             cursor.take(3)
             yield from cursor.skip_space()
-        if close and (yield from cursor.looking_at(close)):
+        stray = yield from self._stray_before_close()
+        if stray is not None:
+            if cursor.take(stray).strip():
+                call.repairs.add("stray_brackets")
+            if marked and not self._cut and cursor.available < len(close):
+                call.repairs.add("missing_closer")
             cursor.take(len(close))
-            return False
-        if close and (stray := (yield from self._stray_before(close))):
-            call.repairs.add("stray_brackets")
-            cursor.take(stray + len(close))
             return False
         separated = dialect.separator is not None and (yield from cursor.looking_at(dialect.separator))
         if separated and dialect.separator is not None:
@@ -213,19 +220,29 @@ class Parser:
                 else:
                     another = False
             case TaggedCall(function):
-                another = marked and (yield from cursor.looking_at(function.open))
-        if marked and close and not another and not self._cut:
+                another = marked and (
+                    (yield from cursor.looking_at(function.open)) or cursor.ends_inside(function.open)
+                )
+        if marked and close and not another:
             call.repairs.add("missing_closer")
         return another
 
-    def _stray_before(self, close: str) -> Reading[int]:
-        """How many characters of stray closing brackets stand before the closing mark; 0 if it does not follow."""
-        ahead = yield from self._cursor.peek(1)
-        if not _STRAY.match(ahead):
-            return 0
-        ahead = yield from self._cursor.peek(STRAY_LENGTH + len(close))
-        stray = _STRAY.match(ahead)
-        return stray.end() if stray is not None and ahead.startswith(close, stray.end()) else 0
+    def _stray_before_close(self) -> Reading[int | None]:
+        """How many stray characters stand before the closing mark, or before the end of the text where that mark is
+        missing or begun; None if something else stands here.
+        """
+        cursor, close = self._cursor, self._dialect.call.close
+        limit = STRAY_LENGTH + len(close)
+        while True:
+            ahead = cursor.buffer[cursor.position : cursor.position + limit]
+            rest = _STRAY.sub("", ahead)
+            if close and rest.startswith(close):
+                return len(ahead) - len(rest)
+            if not close.startswith(rest) or len(ahead) == limit:
+                return None
+            if cursor.ended:
+                return len(ahead) - len(rest)
+            yield
 
     def _skip_past_close(self) -> Reading[None]:
         """Consume what is left of a broken call, up to and with its closing mark."""

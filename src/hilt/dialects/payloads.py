@@ -1,13 +1,13 @@
 """How each kind of payload is read: whether one begins here, and what it says, piece by piece."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from json.encoder import encode_basestring  # pyright: ignore[reportUnknownVariableType]
 from typing import Any, Protocol, cast
 
 from hilt.dialects.cursor import Cursor, Reading, TextEnded, find, follows, literals
 from hilt.dialects.declared import Declared, coerce, declared
-from hilt.dialects.json_reading import Malformed, load_object, load_value, read_string, read_value
+from hilt.dialects.json_reading import Malformed, load_value, mend_value, read_string, read_value
 from hilt.dialects.spec import Dialect, JsonCall, TaggedCall
 
 CONFIRM_LENGTH = 64
@@ -19,7 +19,7 @@ _NAMED_OBJECTS = tuple(
     for prefix in ("{", '{"type":"function",', '{"type":"function","function":{')
     for key in ('"name":"', '"function":"')
 )
-_SPACE_RUN = re.compile(r"\s+")
+_SPACE_RUN = re.compile(r"[ \t\r\n]+")
 _NAME = re.compile(r"[^\s<>{}\[\]\"'`,;]+")
 
 
@@ -41,22 +41,28 @@ class CallSink(Protocol):
         ...
 
 
-# Confirmation: is this mark the beginning of a call, or a word in a sentence?
+# Confirmation: is this mark the beginning of a call, or a word in a sentence? None means that the reply ended before
+# that could be known. Nothing is consumed.
 
 
-def confirm_marked(cursor: Cursor, dialect: Dialect) -> Reading[bool]:
-    """Whether a call follows the opening mark just read; consumes nothing and looks at most 64 characters ahead."""
+def _confirm(cursor: Cursor, limit: int, judge: Callable[[str], bool | None]) -> Reading[bool | None]:
+    """What `judge` says of the text ahead as soon as it can tell; False if `limit` characters don't suffice."""
     while True:
-        ahead = cursor.buffer[cursor.position : cursor.position + CONFIRM_LENGTH]
-        verdict = _confirm(ahead, dialect)
-        if verdict is None and (cursor.ended or len(ahead) == CONFIRM_LENGTH):
-            return False
-        if verdict is not None:
+        ahead = cursor.buffer[cursor.position : cursor.position + limit]
+        verdict = judge(ahead)
+        if verdict is not None or cursor.ended:
             return verdict
+        if len(ahead) == limit:
+            return False
         yield
 
 
-def _confirm(ahead: str, dialect: Dialect) -> bool | None:
+def confirm_marked(cursor: Cursor, dialect: Dialect) -> Reading[bool | None]:
+    """Whether a call follows the opening mark just read; looks at most 64 characters ahead."""
+    return (yield from _confirm(cursor, CONFIRM_LENGTH, lambda ahead: _begins_payload(ahead, dialect)))
+
+
+def _begins_payload(ahead: str, dialect: Dialect) -> bool | None:
     body = ahead.lstrip(" \t\r\n")
     match dialect.payload:
         case JsonCall():
@@ -74,40 +80,38 @@ def _confirm(ahead: str, dialect: Dialect) -> bool | None:
             return None if function.open.startswith(body) else False
 
 
-def confirm_bare_json(cursor: Cursor, names: Collection[str] | None) -> Reading[bool]:
-    """Whether the object that begins here names a tool (one of `names`, if they are known)."""
-    while True:
-        ahead = cursor.buffer[cursor.position : cursor.position + CONFIRM_LENGTH + MAX_NAME_LENGTH]
-        verdict = _confirm_named_object(_SPACE_RUN.sub("", ahead), names)
-        if verdict is not None:
-            return verdict
-        if cursor.ended or len(ahead) == CONFIRM_LENGTH + MAX_NAME_LENGTH:
-            return False
-        yield
+def confirm_bare_json(cursor: Cursor, payload: JsonCall, names: Collection[str] | None) -> Reading[bool | None]:
+    """Whether the object that begins here is a call: it names one of the tools, or a tool and then its arguments."""
+    limit = CONFIRM_LENGTH + MAX_NAME_LENGTH
+    return (yield from _confirm(cursor, limit, lambda ahead: _begins_named_object(ahead, payload, names)))
 
 
-def _confirm_named_object(ahead: str, names: Collection[str] | None) -> bool | None:
-    undecided = False
+def _begins_named_object(ahead: str, payload: JsonCall, names: Collection[str] | None) -> bool | None:
+    ahead = _SPACE_RUN.sub("", ahead)
     for beginning in _NAMED_OBJECTS:
         if ahead.startswith(beginning):
-            name, end, _ = ahead[len(beginning) :].partition('"')
-            if end:
-                return bool(name) if names is None else name in names
-            return None if names is None or any(n.startswith(name) for n in names) else False
-        undecided = undecided or beginning.startswith(ahead)
-    return None if undecided else False
+            name, end, rest = ahead[len(beginning) :].partition('"')
+            if not end:
+                return None
+            if names is None or name in names:
+                return bool(name)
+            return follows(rest, 0, [f',"{key}":{{' for key in payload.argument_keys])
+    return None if any(beginning.startswith(ahead) for beginning in _NAMED_OBJECTS) else False
 
 
-def confirm_bare_tag(cursor: Cursor, payload: TaggedCall) -> Reading[bool]:
-    """Whether a tool's name and the end of the header follow the header's opening, just read."""
-    while True:
-        ahead = cursor.buffer[cursor.position : cursor.position + CONFIRM_LENGTH]
-        name, end, _ = ahead.partition(payload.header_end)
-        if end:
-            return _NAME.fullmatch(name) is not None
-        if cursor.ended or len(ahead) == CONFIRM_LENGTH or (ahead and not _NAME.fullmatch(ahead)):
-            return False
-        yield
+def confirm_bare_tag(cursor: Cursor, payload: TaggedCall) -> Reading[bool | None]:
+    """Whether the header's opening, just read, begins a call: a name, the header's end, then a parameter or the end."""
+    return (yield from _confirm(cursor, 2 * CONFIRM_LENGTH, lambda ahead: _begins_tagged_call(ahead, payload)))
+
+
+def _begins_tagged_call(ahead: str, payload: TaggedCall) -> bool | None:
+    name, end, rest = ahead.partition(payload.header_end)
+    if len(name) > CONFIRM_LENGTH or (name and not _NAME.fullmatch(name)):
+        return False
+    if not end:
+        return None
+    inside = (payload.parameter.open, payload.function.close)
+    return bool(name) and follows(rest, CONFIRM_LENGTH // 2, inside)
 
 
 # Reading: what does the call say?
@@ -122,6 +126,8 @@ def read_json_call(cursor: Cursor, payload: JsonCall, sink: CallSink) -> Reading
         while (yield from cursor.peek(1)).isalpha():
             cursor.take(1)
         yield from cursor.skip_space()
+    elif cursor.ends_inside("```"):
+        raise TextEnded
     has_arguments = yield from _read_call_object(cursor, payload, sink)
     if not has_arguments:
         sink.arguments("{}")
@@ -169,9 +175,7 @@ def _read_arguments(cursor: Cursor, sink: CallSink) -> Reading[None]:
     if ahead == '"':
         sink.repairs.add("string_arguments")
         text = yield from _read_text(cursor, sink.repairs)
-        if text.strip():
-            load_object(text)
-        sink.arguments(text.strip() or "{}")
+        sink.arguments(mend_value(text, sink.repairs) if text.strip() else "{}")
     elif ahead == "n":
         sink.repairs.add("null_arguments")
         yield from read_value(cursor, _ignore, sink.repairs)
@@ -187,6 +191,7 @@ def read_tagged_call(cursor: Cursor, dialect: Dialect, payload: TaggedCall, sink
     sink.named((yield from _read_header(cursor, payload)))
     schema = sink.parameters()
     given: set[str] = set()
+    expected = (payload.parameter.open, payload.parameter.close, payload.function.close, dialect.call.close)
     sink.arguments("{")
     while True:
         yield from cursor.skip_space()
@@ -207,10 +212,10 @@ def read_tagged_call(cursor: Cursor, dialect: Dialect, payload: TaggedCall, sink
         elif dialect.call.close and (yield from cursor.looking_at(dialect.call.close)):
             sink.repairs.add("missing_function_closer")
             break
-        elif not cursor.available:
+        elif cursor.ends_inside(*expected):
             raise TextEnded
         else:
-            raise Malformed(f"text outside of a parameter: {cursor.buffer[cursor.position : cursor.position + 20]!r}")
+            raise Malformed(f"text that begins with {cursor.buffer[cursor.position]!r} stands outside of a parameter")
     sink.arguments("}")
 
 
@@ -224,6 +229,8 @@ def _read_header(cursor: Cursor, payload: TaggedCall) -> Reading[str]:
         ahead = yield from cursor.peek(min(MAX_NAME_LENGTH, cursor.available + 1))
     name = cursor.take(ahead.index(payload.header_end))
     cursor.take(len(payload.header_end))
+    if "<" in name or "\n" in name:
+        raise Malformed(f"a name has no {payload.header_end!r} behind it")
     return name.strip().strip("\"'")
 
 
@@ -273,13 +280,17 @@ def _read_parameter(
         cursor.take(len(mark))
     else:
         sink.repairs.add("unclosed_parameter")
-    sink.arguments('"' if type_.streams else coerce("".join(collected), type_))
+    sink.arguments('"' if type_.streams else coerce("".join(collected), type_, sink.repairs))
 
 
 def _ends_value(
     cursor: Cursor, dialect: Dialect, payload: TaggedCall, mark: str, given: set[str], schema: dict[str, Any] | None
 ) -> Reading[bool]:
-    """Whether the tag ahead ends the value, or is text inside it: what stands behind the tag decides."""
+    """Whether the tag ahead ends the value, or is text inside it: what stands behind the tag decides.
+
+    Where the text ends behind it, only the parameter's own closing tag does, because a value that was cut off must not
+    pass for a whole one.
+    """
     if mark == payload.parameter.open:
         return (yield from _opens_another(cursor, payload, given, schema))
     behind = (payload.function.open, *filter(None, (dialect.call.close, dialect.call.open)))
@@ -287,9 +298,9 @@ def _ends_value(
         behind = (payload.parameter.open, payload.function.close, payload.parameter.close, *behind)
     while True:
         ahead = cursor.buffer[cursor.position + len(mark) : cursor.position + len(mark) + CONFIRM_LENGTH]
-        verdict = follows(ahead, CONFIRM_LENGTH // 2, behind, cursor.ended)
-        if verdict is not None:
-            return verdict
+        verdict = follows(ahead, CONFIRM_LENGTH // 2, behind)
+        if verdict is not None or cursor.ended:
+            return mark == payload.parameter.close if verdict is None else verdict
         yield
 
 

@@ -10,8 +10,10 @@ from hilt.dialects.spec import Dialect, JsonCall, TaggedCall
 
 
 def render(dialect: Dialect, calls: Sequence[Call]) -> str:
-    """The text of these calls. Reading it back gives the same calls, except that a tagged dialect can't hold a string
-    that contains its own closing tags in sequence.
+    """The text of these calls, their arguments as they were written where the dialect writes JSON.
+
+    Reading it back gives the same calls, except that a tagged dialect can't hold a string that contains its own
+    closing tags in sequence.
 
     Raises Malformed if a call's arguments are no JSON object.
     """
@@ -26,7 +28,8 @@ def _payload(dialect: Dialect, call: Call) -> str:
     arguments = load_object(call.arguments)
     match dialect.payload:
         case JsonCall(name_keys, argument_keys):
-            return json.dumps({name_keys[0]: call.name, argument_keys[0]: arguments}, ensure_ascii=False)
+            name = json.dumps(call.name, ensure_ascii=False)
+            return f'{{"{name_keys[0]}": {name}, "{argument_keys[0]}": {call.arguments}}}'
         case TaggedCall(function, parameter, header_end):
             lines = [f"{function.open}{call.name}{header_end}"]
             for key, value in arguments.items():
