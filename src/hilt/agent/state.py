@@ -1,8 +1,8 @@
 """What the agent does next, decided from values alone.
 
 A run is a walk over three places: the model writes a turn; its calls are worked on; the model is asked again.
-`after_turn` and `after_work` are the two steps of that walk, and everything that stops a run is decided in them. A limit
-never stops it at once: it makes the next turn the last one, without tools, so that the user gets an answer.
+`after_turn` and `after_work` are the two steps of that walk, and everything that stops a run is decided in them. A
+limit never stops it at once: it makes the next turn the last one, without tools, so that the user gets an answer.
 """
 
 import json

@@ -4,6 +4,8 @@ import json
 import math
 from typing import Any, NoReturn, cast
 
+_MAX_DIGITS = 1000
+
 
 def decode_arguments(text: str) -> dict[str, Any]:
     """The one JSON object in `text`.
@@ -12,7 +14,9 @@ def decode_arguments(text: str) -> dict[str, Any]:
     Infinity, numbers too large for a double or too long to read, half of a surrogate pair, nesting too deep.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite, parse_int=_short
+        )
         json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as fault:
         raise ValueError(f"the arguments are not valid JSON: {fault.msg} at character {fault.pos}") from None
@@ -36,6 +40,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"the arguments hold {name}, which is no JSON")
+
+
+def _short(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError(f"the arguments hold a number of {len(text)} digits, which is too long")
+    return int(text)
 
 
 def _finite(text: str) -> float:

@@ -22,7 +22,7 @@ _BUSY_TIMEOUT_S = 5.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL, created TEXT NOT NULL);
 CREATE VIRTUAL TABLE IF NOT EXISTS note_words USING fts5(
-    text, content='notes', content_rowid='id', tokenize='unicode61 remove_diacritics 2', prefix='2 3'
+    text, tokenize='unicode61 remove_diacritics 2', prefix='2 3'
 );
 """
 _BY_WORDS = """
@@ -90,7 +90,7 @@ def save(notes: Notes, text: str) -> Note:
         row = database.execute(
             "INSERT INTO notes (text, created) VALUES (?, ?) RETURNING id", (text, created)
         ).fetchone()
-        database.execute("INSERT INTO note_words (rowid, text) VALUES (?, ?)", (row[0], text))
+        database.execute("INSERT INTO note_words (rowid, text) VALUES (?, ?)", (row[0], _composed(text)))
         database.execute("COMMIT")
     return Note(row[0], text, created)
 
@@ -115,8 +115,13 @@ def search(notes: Notes, query: str, limit: int) -> tuple[Note, ...]:
 
 def _quoted_words(query: str) -> tuple[str, ...]:
     """The words as FTS5 prefix strings; nothing but letters and digits gets through, so nothing of it is syntax."""
-    text = unicodedata.normalize("NFC", query[:_MAX_QUERY_CHARS])
-    return tuple(f'"{word}"*' for word in dict.fromkeys(re.findall(r"[^\W_]+", text)))
+    words = re.findall(r"[^\W_]+", _composed(query[:_MAX_QUERY_CHARS]))
+    return tuple(f'"{word}"*' for word in dict.fromkeys(words))
+
+
+def _composed(text: str) -> str:
+    """Text whose accents are one character with their letter, as both the index and the query need it."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _notes(database: sqlite3.Connection, statement: str, *values: str | int) -> tuple[Note, ...]:
