@@ -192,9 +192,19 @@ def test_what_is_unknown_or_harmless_is_ignored() -> None:
         ({"stop": "a" * 257}, "stop"),
         ({"stop": ["a" * 257]}, "stop[0]"),
         ({"messages": [calling("[" * 100_000)]}, "messages[0].tool_calls[0].function.arguments"),
+        ({"messages": [calling('{"a":' * 201 + "1" + "}" * 201)]}, "messages[0].tool_calls[0].function.arguments"),
         ({"messages": [calling('{"a": "\\ud800"}')]}, "messages[0].tool_calls[0].function.arguments"),
     ],
-    ids=["tools", "stops", "a million stops", "long stop", "long stop in a list", "deep arguments", "surrogate inside"],
+    ids=[
+        "tools",
+        "stops",
+        "a million stops",
+        "long stop",
+        "long stop in a list",
+        "deep brackets",
+        "deep arguments",
+        "surrogate inside",
+    ],
 )
 def test_what_is_counted_is_bounded(fields: dict[str, Any], param: str) -> None:
     error = refusal(body(**fields))

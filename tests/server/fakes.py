@@ -97,11 +97,12 @@ class WatchedBackend:
 
 
 class Answer(Struct):
-    """What an application sent; `pieces` are the bodies of its writes."""
+    """What an application sent; `pieces` are the bodies of its writes, `complete` tells whether it said "the end"."""
 
     status: int
     headers: dict[str, str]
     pieces: list[bytes]
+    complete: bool = False
 
     @property
     def body(self) -> bytes:
@@ -160,7 +161,9 @@ async def ask(
             answer.status = message["status"]
             answer.headers = {name.decode().lower(): value.decode() for name, value in message["headers"]}
         else:
+            assert not answer.complete
             answer.pieces.append(message["body"])
+            answer.complete = not message.get("more_body", False)
             on_write(message["body"])
 
     scope = {

@@ -93,6 +93,7 @@ def test_a_streamed_answer() -> None:
     answer = chat(chat_body(stream=True, stream_options={"include_usage": True}))
     assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
     assert answer.body.endswith(b"data: [DONE]\n\n")
+    assert answer.complete
     assert answer.body.count(b'"content":"Hel"') == 1
     assert answer.body.count(b'"cached_tokens":2') == 1
 

@@ -52,6 +52,24 @@ def test_a_gone_client_stops_a_waiting_turn(stream: bool, before: list[ModelEven
     assert DONE not in answer.body
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_turn_is_closed_even_where_others_hold_on_to_it(stream: bool) -> None:
+    kept: list[AsyncGenerator[ModelEvent]] = []
+
+    class Keeping(ScriptedBackend):
+        def stream(self, request: Request) -> AsyncGenerator[ModelEvent]:
+            kept.append(super().stream(request))
+            return kept[-1]
+
+    async def abandoned_while_the_loop_runs() -> int:
+        # At the end of the loop all generators are closed, so that would show nothing.
+        keeping = Keeping([ENDLESS])
+        await leaving(keeping, stream=stream)
+        return keeping.abandoned
+
+    assert asyncio.run(abandoned_while_the_loop_runs()) == 1
+
+
 def test_a_client_that_stays_is_not_taken_for_gone() -> None:
     scripted = ScriptedBackend([GREETING, GREETING])
     for stream in (False, True):
