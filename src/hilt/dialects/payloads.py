@@ -220,17 +220,17 @@ def read_tagged_call(cursor: Cursor, dialect: Dialect, payload: TaggedCall, sink
 
 
 def _read_header(cursor: Cursor, payload: TaggedCall) -> Reading[str]:
-    ahead = ""
-    while payload.header_end not in ahead:
-        if cursor.ended and len(ahead) == cursor.available:
-            raise TextEnded
-        if len(ahead) >= MAX_NAME_LENGTH:
+    while True:
+        ahead = cursor.buffer[cursor.position : cursor.position + MAX_NAME_LENGTH]
+        name, end, _ = ahead.partition(payload.header_end)
+        if end:
+            break
+        if len(ahead) == MAX_NAME_LENGTH:
             raise Malformed(f"a name is longer than {MAX_NAME_LENGTH} characters or has no {payload.header_end!r}")
-        ahead = yield from cursor.peek(min(MAX_NAME_LENGTH, cursor.available + 1))
-    name = cursor.take(ahead.index(payload.header_end))
-    cursor.take(len(payload.header_end))
+        yield from cursor.more()
     if "<" in name or "\n" in name:
         raise Malformed(f"a name has no {payload.header_end!r} behind it")
+    cursor.take(len(name) + len(end))
     return name.strip().strip("\"'")
 
 
