@@ -4,7 +4,10 @@ import json
 import re
 
 import pytest
-from dialect_cases import (
+
+from hilt.conversation import CallFinished, CallRejected
+from hilt.dialects import CATALOG, TaggedCall, dialect_named
+from tests.dialects.rows import (
     ROWS,
     TOOLS,
     Case,
@@ -17,9 +20,6 @@ from dialect_cases import (
     read_case,
     thinking,
 )
-
-from hilt.conversation import CallFinished, CallRejected
-from hilt.dialects import CATALOG, TaggedCall, dialect_named
 
 every_row = pytest.mark.parametrize(("dialect", "case"), [pytest.param(d, c, id=f"{d}: {c.id}") for d, c in ROWS])
 every_row_but_those_of_later = pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from dialect_cases import check_order, content, endings, ids, joined, read, thinking
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hilt.conversation import Call, CallFinished, CallRejected, ToolSpec
 from hilt.dialects import CATALOG, Dialect, Parser, TaggedCall, render
+from tests.dialects.rows import check_order, content, endings, ids, joined, read, thinking
 
 every_dialect = pytest.mark.parametrize("dialect", CATALOG.values(), ids=CATALOG)
 PROMPTS = ("", "<think>\n", "<think>\n\n</think>\n\n")
@@ -40,7 +40,7 @@ def cut_at(text: str, places: list[int]) -> list[str]:
 
 
 @every_dialect
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=adversarial, places=spots, cut=st.booleans(), prompt=st.sampled_from(PROMPTS))
 def test_any_text_however_it_is_cut(dialect: Dialect, text: str, places: list[int], cut: bool, prompt: str) -> None:
     whole = read(dialect, [text], prompt=prompt, cut=cut)
@@ -50,7 +50,7 @@ def test_any_text_however_it_is_cut(dialect: Dialect, text: str, places: list[in
 
 
 @every_dialect
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(text=adversarial, end=st.integers(0, 400))
 def test_what_was_told_is_never_taken_back(dialect: Dialect, text: str, end: int) -> None:
     """The events of a beginning are a beginning of the events, before the beginning is declared to be all."""
@@ -61,7 +61,7 @@ def test_what_was_told_is_never_taken_back(dialect: Dialect, text: str, end: int
 
 
 @every_dialect
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=adversarial, cut=st.booleans(), prompt=st.sampled_from(PROMPTS))
 def test_nothing_is_lost(dialect: Dialect, text: str, cut: bool, prompt: str) -> None:
     """What is neither told nor kept as the raw text of a bad call is a call that was read, a mark, or white space."""
@@ -77,7 +77,7 @@ def test_nothing_is_lost(dialect: Dialect, text: str, cut: bool, prompt: str) ->
 
 
 @every_dialect
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="<{"), max_size=200),
     places=spots,
@@ -94,7 +94,7 @@ def test_text_without_marks_is_content_to_the_letter(dialect: Dialect, text: str
 
 
 @every_dialect
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(text=adversarial, places=spots)
 def test_without_tools_all_is_text(dialect: Dialect, text: str, places: list[int]) -> None:
     text = text.replace("think>", "")
@@ -106,7 +106,9 @@ def test_without_tools_all_is_text(dialect: Dialect, text: str, places: list[int
 # Rendering and reading back
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}", fullmatch=True)
-texts = st.one_of(st.text(st.characters(exclude_categories=["Cs"])), adversarial)
+texts = st.text(st.characters(exclude_categories=["Cs"])) | st.lists(
+    st.sampled_from([*MARKS, *SHARDS]), max_size=6
+).map("".join)
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -114,7 +116,7 @@ json_values = st.recursive(
     | st.floats(allow_nan=False, allow_infinity=False)
     | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
-    max_leaves=8,
+    max_leaves=5,
 )
 typed_values: dict[str, st.SearchStrategy[Any]] = {
     "string": texts,
@@ -157,7 +159,7 @@ def ambiguous(dialect: Dialect, arguments: dict[str, Any]) -> bool:
 
 
 @every_dialect
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(wanted=calls_with_schemas(), places=spots)
 def test_what_is_rendered_is_read_back(
     dialect: Dialect, wanted: list[tuple[ToolSpec, dict[str, Any]]], places: list[int]

@@ -11,11 +11,11 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from dialect_cases import TOOLS, ids
 
 from hilt.conversation import ArgumentsDelta, CallFinished, ContentDelta
 from hilt.dialects import Parser, dialect_named, parser, payloads
 from hilt.dialects.cursor import Cursor, Literals, find
+from tests.dialects.rows import TOOLS, ids
 
 SHORT, LONG, LONGER = 1_000, 10_000, 100_000
 MOST_STEPS = 50
