@@ -226,6 +226,28 @@ def test_a_thread_left_behind_may_end_after_the_loop() -> None:
     assert threads[0].daemon
 
 
+def test_a_thread_left_behind_that_ends_later_disturbs_nobody() -> None:
+    release = threading.Event()
+    threads: list[threading.Thread] = []
+    faults: list[dict[str, Any]] = []
+
+    @tool(effect="read", timeout_s=0.01)
+    def hang() -> None:
+        """Hang."""
+        threads.append(threading.current_thread())
+        release.wait()
+
+    async def outlive() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+        await run_tool(Call("c1", "hang", "{}"), Runtime(Registry((hang,)), Nobody()))
+        release.set()
+        threads[0].join()
+        await asyncio.sleep(0)
+
+    asyncio.run(outlive())
+    assert faults == []
+
+
 def test_an_unknown_tool_is_told_the_names() -> None:
     runtime = Runtime(Registry((returning(1),)), Nobody())
     outcome = asyncio.run(run_tool(Call("c1", "prob", "{}"), runtime))
