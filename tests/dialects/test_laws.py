@@ -6,12 +6,13 @@ from collections import Counter
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hilt.conversation import Call, CallFinished, CallRejected, ToolSpec
-from hilt.dialects import CATALOG, Dialect, Parser, TaggedCall, render
+from hilt.dialects import CATALOG, Dialect, Parser, ParserEvent, TaggedCall, render
 from tests.dialects.rows import check_order, content, endings, ids, joined, read, thinking
 
 every_dialect = pytest.mark.parametrize("dialect", CATALOG.values(), ids=CATALOG)
@@ -45,6 +46,7 @@ def cut_at(text: str, places: list[int]) -> list[str]:
 def test_any_text_however_it_is_cut(dialect: Dialect, text: str, places: list[int], cut: bool, prompt: str) -> None:
     whole = read(dialect, [text], prompt=prompt, cut=cut)
     check_order(whole)
+    assert msgspec.json.decode(msgspec.json.encode(whole), type=list[ParserEvent]) == whole
     assert read(dialect, list(text), prompt=prompt, cut=cut) == whole
     assert read(dialect, cut_at(text, places), prompt=prompt, cut=cut) == whole
 

@@ -127,6 +127,7 @@ SHAPES: dict[str, dict[str, Callable[[int], str]]] = {
         "a long number": repeated("1", open_array),
         "space behind a call": repeated(" ", open_array + "[]" + close_array),
         "brackets behind a call": repeated("}", open_array + "[]" + close_array),
+        "calls in calls": repeated('{"name":', open_string[: open_string.find("{")]),
         "many calls": repeated(open_array + "[]" + close_array),
         "many parameters": lambda length, o=open_array, c=close_array: many_parameters(length, o, c),
         "a long name": repeated("a", open_string[: open_string.index("write")]),

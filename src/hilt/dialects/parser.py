@@ -24,7 +24,7 @@ from hilt.dialects.spec import Dialect, JsonCall, TaggedCall
 
 STRAY_LENGTH = 8
 
-_STRAY = re.compile(r"^[}\])\s]+")
+_STRAY = re.compile(r"^[}\])\"'`,\s]+")
 
 
 class Parser:
@@ -204,7 +204,7 @@ class Parser:
         stray = yield from self._stray_before_close()
         if stray is not None:
             if cursor.take(stray).strip():
-                call.repairs.add("stray_brackets")
+                call.repairs.add("stray_characters")
             if marked and not self._cut and cursor.available < len(close):
                 call.repairs.add("missing_closer")
             cursor.take(len(close))

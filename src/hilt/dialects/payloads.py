@@ -19,6 +19,7 @@ _NAMED_OBJECTS = tuple(
     for prefix in ("{", '{"type":"function",', '{"type":"function","function":{')
     for key in ('"name":"', '"function":"')
 )
+_MEMBERS = ('"', "'", "}", "{")  # what stands behind the brace of an object, even of a badly written one
 _SPACE_RUN = re.compile(r"[ \t\r\n]+")
 _NAME = re.compile(r"[^\s<>{}\[\]\"'`,;]+")
 
@@ -73,7 +74,9 @@ def _begins_payload(ahead: str, dialect: Dialect) -> bool | None:
                 if fence.end() == len(body):
                     return None
                 body = body[fence.end() :].lstrip(" \t\r\n")
-            return None if not body else body.startswith("{")
+            if not body.startswith("{"):
+                return False if body else None
+            return follows(body[1:], CONFIRM_LENGTH, _MEMBERS)
         case TaggedCall(function, _, _):
             if body.startswith(function.open):
                 return True
@@ -128,12 +131,12 @@ def read_json_call(cursor: Cursor, payload: JsonCall, sink: CallSink) -> Reading
         yield from cursor.skip_space()
     elif cursor.ends_inside("```"):
         raise TextEnded
-    has_arguments = yield from _read_call_object(cursor, payload, sink)
+    has_arguments = yield from _read_call_object(cursor, payload, sink, nested=False)
     if not has_arguments:
         sink.arguments("{}")
 
 
-def _read_call_object(cursor: Cursor, payload: JsonCall, sink: CallSink) -> Reading[bool]:
+def _read_call_object(cursor: Cursor, payload: JsonCall, sink: CallSink, *, nested: bool) -> Reading[bool]:
     """Read the members of a call's object; says whether arguments were among them."""
     yield from _expect(cursor, "{")
     has_arguments = False
@@ -156,9 +159,9 @@ def _read_call_object(cursor: Cursor, payload: JsonCall, sink: CallSink) -> Read
             if key != payload.name_keys[0]:
                 sink.repairs.add("name_key")
             sink.named((yield from _read_text(cursor, sink.repairs)))
-        elif key in payload.name_keys and ahead == "{":
+        elif key in payload.name_keys and ahead == "{" and not nested:
             sink.repairs.add("nested_call")
-            has_arguments = (yield from _read_call_object(cursor, payload, sink)) or has_arguments
+            has_arguments = (yield from _read_call_object(cursor, payload, sink, nested=True)) or has_arguments
         elif key in payload.argument_keys:
             if has_arguments:
                 raise Malformed("the arguments are given twice")
