@@ -1,0 +1,128 @@
+"""The words that fill requests, read once from lexicon.toml, and invented words for names that no list holds."""
+
+import tomllib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from random import Random
+
+ONSETS = tuple("b br c ch cl d dr f fl g gl gr h j k kl kr l m n p pl pr qu r s sh sk sl sn st t th tr v w y z".split())
+VOWELS = tuple("a e i o u a e i o u ai ea ee ou oa".split())
+CODAS = ("", "", "", "n", "r", "l", "s", "t", "k", "m", "nd", "sk", "x", "p", "rn", "lt")
+
+_SINGLE = {"thing": "things", "topic": "topics", "document": "documents", "bill": "bills", "room": "rooms",
+           "animal": "animals", "city": "cities", "weekday": "weekdays", "book": "books", "movie": "movies",
+           "language": "languages", "dish": "dishes", "company": "companies", "song": "songs",
+           "last": "last_names"}  # fmt: skip
+
+
+@cache
+def lexicon() -> dict[str, tuple[str, ...]]:
+    """Every word list by its name."""
+    with Path(__file__).with_name("lexicon.toml").open("rb") as file:
+        return {name: tuple(words) for name, words in tomllib.load(file).items()}
+
+
+def pick(rng: Random, name: str) -> str:
+    """One word of the list `name`."""
+    words = lexicon()[name]
+    return words[int(rng.random() * len(words))]
+
+
+def invented_word(rng: Random, syllables: int | None = None) -> str:
+    """A lower-case word of 1 to 3 syllables that (nearly always) means nothing."""
+    count = syllables or (1, 2, 2, 2, 3)[int(rng.random() * 5)]
+    return "".join(rng.choice(ONSETS) + rng.choice(VOWELS) + rng.choice(CODAS) for _ in range(count))
+
+
+def code(rng: Random) -> str:
+    """A password or reference of letters and digits."""
+    match int(rng.random() * 4):
+        case 0:
+            return f"{invented_word(rng)}{rng.randrange(10, 9999)}"
+        case 1:
+            return f"{rng.choice('ABCDEFGHKLMNPRSTX')}{rng.choice('ABCDEFGHKLMNPRSTX')}-{rng.randrange(100, 99999)}"
+        case 2:
+            return str(rng.randrange(1000, 999999))
+        case _:
+            return f"{rng.choice(('INV', 'ORD', 'T', 'REF', 'PO', 'CASE', 'BK'))}-{rng.randrange(10, 99999)}"
+
+
+def hour(rng: Random) -> str:
+    """A time of day as people write it."""
+    match int(rng.random() * 4):
+        case 0:
+            return f"{rng.randrange(1, 13)} {rng.choice(('am', 'pm'))}"
+        case 1:
+            return f"{rng.randrange(1, 13)}:{rng.choice(('00', '15', '30', '45'))} {rng.choice(('am', 'pm'))}"
+        case 2:
+            return f"{rng.randrange(0, 24)}:{rng.randrange(0, 60):02d}"
+        case _:
+            return f"{rng.randrange(1, 13)}:{rng.choice(('05', '10', '15', '20', '30', '40', '45', '50'))}"
+
+
+def day(rng: Random) -> str:
+    """A date as people write it."""
+    match int(rng.random() * 6):
+        case 0:
+            return rng.choice(("today", "tomorrow", "tonight", "the day after tomorrow", "next week"))
+        case 1:
+            return rng.choice(("", "", "next ", "this ")) + pick(rng, "weekdays")
+        case 2:
+            return f"{rng.randrange(1, 31)} {pick(rng, 'months')}"
+        case 3:
+            return f"{pick(rng, 'months')} {rng.randrange(1, 31)}"
+        case 4:
+            return iso_day(rng)
+        case _:
+            return f"{pick(rng, 'months')} {rng.randrange(1, 29)}, {rng.randrange(2024, 2029)}"
+
+
+def iso_day(rng: Random) -> str:
+    """A date as YYYY-MM-DD."""
+    return f"{rng.randrange(2023, 2030)}-{rng.randrange(1, 13):02d}-{rng.randrange(1, 29):02d}"
+
+
+def person(rng: Random) -> str:
+    """A first name, or first and last."""
+    first = pick(rng, "first_names") if rng.random() < 0.88 else invented_word(rng).capitalize()
+    return f"{first} {pick(rng, 'last_names')}" if rng.random() < 0.3 and first[0].isupper() else first
+
+
+def phone(rng: Random) -> str:
+    """A telephone number."""
+    if rng.random() < 0.5:
+        return f"+{rng.randrange(1, 99)} {rng.randrange(100, 999)} {rng.randrange(100, 999)} {rng.randrange(1000, 9999)}"
+    return f"{rng.randrange(100, 999)}-{rng.randrange(1000, 9999)}"
+
+
+_MADE: dict[str, Callable[[Random], str]] = {
+    "person": person,
+    "hour": hour,
+    "date": lambda rng: f"{rng.randrange(1, 31)} {pick(rng, 'months')}",
+    "code": code,
+    "number": lambda rng: str(rng.randrange(2, 400)),
+    "small": lambda rng: str(rng.randrange(2, 12)),
+    "amount": lambda rng: f"{rng.randrange(5, 900)} {rng.choice(('euros', 'dollars', 'pounds'))}",
+    "phone": phone,
+}
+
+
+def filled(rng: Random, pattern: str) -> str:
+    """`pattern` with every {word} replaced by a word of that sort."""
+    while (start := pattern.find("{")) >= 0:
+        end = pattern.index("}", start)
+        name = pattern[start + 1 : end]
+        made = _MADE.get(name)
+        pattern = pattern[:start] + (made(rng) if made else pick(rng, _SINGLE[name])) + pattern[end + 1 :]
+    return pattern
+
+
+def task(rng: Random) -> str:
+    """Something to do, as a clause that begins with a verb."""
+    return filled(rng, pick(rng, "tasks"))
+
+
+def fact(rng: Random) -> str:
+    """Something to remember, as a sentence without its stop."""
+    return filled(rng, pick(rng, "facts"))

@@ -1,0 +1,68 @@
+"""The same result in the many shapes that tools of other authors give it."""
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+from hilt.training.starter.builtin_specs import BUILTIN_NAMES
+from hilt.training.starter.lexicon import invented_word
+from hilt.training.starter.tools import Ask, camel_case, shown_value
+
+_OTHER_KEYS: dict[str, tuple[str, ...]] = {
+    "temperature": ("temp", "temp_c", "temperature_c", "degrees", "celsius", "t"), "conditions": ("condition", "sky", "weather", "summary", "description", "forecast"),
+    "result": ("sum", "value", "answer", "total", "output", "res"), "price": ("cost", "amount", "value", "usd", "last"), "status": ("state", "result", "outcome"),
+    "id": ("uid", "identifier", "number", "ref"), "name": ("title", "label", "display_name"), "reference": ("ref", "confirmation", "code"), "city": ("location", "place", "name"),
+    "minutes": ("min", "duration", "eta_minutes"), "phone": ("tel", "phone_number", "mobile"), "email": ("mail", "address", "e_mail"), "count": ("n", "number", "total"),
+    "percent": ("level", "value", "pct"), "date": ("day", "on", "when"), "time": ("at", "when", "clock"), "title": ("headline", "name", "subject"), "level": ("value", "category", "grade"),
+    "translation": ("text", "translated", "output", "result"), "meaning": ("definition", "sense", "text"), "km": ("distance", "distance_km", "length"), "rating": ("stars", "score"),
+    "high": ("max", "temp_max"), "low": ("min", "temp_min"), "sky": ("conditions", "weather", "summary"), "number": ("value", "result", "n"), "rows": ("count", "n_rows"),
+}  # fmt: skip
+_EXTRAS = (("source", ("api", "cache", "db", "live")), ("took_ms", (3, 12, 48, 210)), ("cached", (True, False)), ("request_id", ("a81f", "77c0", "x-19")), ("ok", (True,)), ("success", (True,)), ("updated", ("2026-05-01", "just now")), ("version", (1, 2)))
+
+
+def varied(rng: Random, ask: Ask) -> Ask:
+    """The ask with its result under other keys, nested, with extras, or as plain text; built-in tools stay exact."""
+    if ask.tool in BUILTIN_NAMES or not isinstance(ask.result, dict) or "error" in ask.result:
+        return ask
+    result: dict[str, Any] = dict(ask.result)  # pyright: ignore[reportUnknownArgumentType]
+    shape = rng.random()
+    if shape < 0.3:
+        return ask
+    if shape < 0.4:
+        return replace(ask, result=_as_text(rng, ask, result))
+    if rng.random() < 0.6:
+        result = {_other_key(rng, key): value for key, value in result.items()}
+    if rng.random() < 0.25:
+        key, values = rng.choice(_EXTRAS)
+        if key not in result:
+            extra = {key: rng.choice(values)}
+            result = {**extra, **result} if rng.random() < 0.4 else {**result, **extra}
+    if rng.random() < 0.15:
+        result = {camel_case(key): value for key, value in result.items()}
+    if rng.random() < 0.15:
+        items = list(result.items())
+        rng.shuffle(items)
+        result = dict(items)
+    if rng.random() < 0.1:
+        result = rng.choice(({"result": result}, {"data": result}, {"status": "ok", "data": result}, {"output": result}))
+    return replace(ask, result=result)
+
+
+def _other_key(rng: Random, key: str) -> str:
+    if rng.random() < 0.5:
+        return key
+    if key in _OTHER_KEYS:
+        return rng.choice(_OTHER_KEYS[key])
+    return invented_word(rng) if rng.random() < 0.1 else key
+
+
+def _as_text(rng: Random, ask: Ask, result: dict[str, Any]) -> str:
+    match int(rng.random() * 4):
+        case 0:
+            return ask.answer
+        case 1:
+            return ", ".join(f"{key}: {shown_value(value)}" for key, value in result.items())
+        case 2:
+            return "\n".join(f"{key}: {shown_value(value)}" for key, value in result.items())
+        case _:
+            return "; ".join(f"{key} = {shown_value(value)}" for key, value in result.items())

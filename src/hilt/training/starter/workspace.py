@@ -1,0 +1,181 @@
+"""What users ask about the files of a workspace: what is there, and what a file says."""
+
+from random import Random
+from typing import Any
+
+from hilt.training.starter import lexicon, phrases
+from hilt.training.starter.lexicon import invented_word, pick
+from hilt.training.starter.tools import Ask, Offer, Vague
+
+_HERE = (
+    "What files are [here|there|in the workspace|in this folder|in the current folder|in the current directory]?", "list [my |the |all |]files", "Which files [do I have|are there|exist]?", "show [me |][my |the |all my |]files",
+    "What's in [this folder|the workspace|the current directory|my workspace|here]?", "list the [current |]directory", "list everything[ here|]", "ls", "What do I have[ in the workspace| here|]?", "show [me |]what's [here|in the workspace]",
+    "list the files[ here| in the workspace| in the current folder|]", "Are there any files[ here| in the workspace|]?", "Is there anything in [the workspace|this folder]?", "have a look around the workspace", "dir",
+    "What can you see in the workspace?", "give me a list of [my |the |all |]files", "Which documents are [here|in the workspace]?", "look what's in the folder", "browse the workspace", "show the folder",
+    "What folders [are there|do I have]?", "tell me which files I have",
+)  # fmt: skip
+_COUNTED = ("How many files are [here|in the workspace|there]?", "count [my|the] files", "How many files do I have?", "How many things are in the workspace?")
+_THERE = (
+    "What files are in [the {p} folder|the folder {p}|{p}|the {p} directory]?", "list [the files in |]{p}", "list the files in the {p} [folder|directory]", "list everything in {p}", "show [me |][the contents of |what's in |]the {p} folder",
+    "What's in [the |]{p} [folder|directory]?", "What's in {p}?", "What is inside {p}?", "Which files are in [the |]{p}[ folder| directory|]?", "ls {p}", "look into [the |]{p} [folder|directory]", "Is there anything in [the {p} folder|{p}|the {p} directory]?",
+    "What does the {p} folder contain?", "What do I have in {p}?", "show me everything in {p}", "open the {p} folder", "browse {p}", "What's stored in {p}?", "check the {p} folder", "see what's in the {p} [folder|directory]", "Anything in {p}?",
+    "I want to see the {p} folder", "Which documents are in {p}?", "go through the {p} folder", "list folder {p}", "the files in {p}, please", "tell me what's in [the |]{p} [folder|directory]",
+)  # fmt: skip
+_COUNTED_THERE = ("How many files are in [the {p} folder|{p}]?", "count the files in {p}", "How full is the {p} folder?")
+_READ = (
+    "read {p}", "read {p}", "read [me |]the file {p}", "open {p}", "show [me |]{p}", "show [me |]the contents of {p}", "What's in {p}?", "What is in {p}?", "What does {p} say?", "What does {p} contain?", "What's written in {p}?", "print {p}", "cat {p}",
+    "display {p}", "What does the file {p} say?", "What is written in {p}?", "open [the file |]{p} [for me|and show it|and read it]", "look [at|into] {p}", "have a look at {p}", "tell me what's in {p}", "I want to see {p}", "show what {p} contains",
+    "let me see {p}", "give me the text of {p}", "Is there anything in {p}?", "read out {p}", "What's the content of {p}?", "load {p}", "check {p}", "view {p}", "the contents of {p}, please", "I forgot what {p} says", "bring up {p}", "take a look at {p}",
+    "summarize {p}", "Can I see {p}?", "open {p} and tell me what it says",
+)  # fmt: skip
+_LINES = (
+    "{task}", "- {task}", "{fact}", "{task}", "[ ] {task}", "# {title}", "{title}", "TODO: {task}", "{word} {word2} {word3}", "{fact}.", "{key}: {value}", "{key} = {value}", "* {thing}", "{thing}, {n}", "Dear {person},", "print(\"{word}\")", "{n} {thing}",
+)  # fmt: skip
+_TITLES = ("Shopping", "Meeting", "Ideas", "To do", "Notes", "Plan", "Project", "Draft", "Budget", "Packing list", "Agenda", "Install", "Usage", "Summary")
+_KEYS = ("port", "name", "version", "host", "user", "timeout", "color", "debug", "language", "owner", "price", "deadline", "budget", "total", "email", "phone", "address", "theme", "author", "status", "title", "date", "city", "limit", "mode", "room")
+_MISSING = (
+    "no such file: {p}", "file not found: {p}", "{p} does not exist", "there is no file {p} in the workspace", "no such file or folder: {p}", "not found: {p}", "{p} is outside the workspace", "{p} is not a text file", "{p} is a folder", "permission denied: {p}",
+)  # fmt: skip
+
+
+def file_name(rng: Random) -> str:
+    """A file name."""
+    stem = pick(rng, "file_stems") if rng.random() < 0.75 else invented_word(rng)
+    if rng.random() < 0.1:
+        stem = f"{stem}_{rng.randrange(1, 2030)}"
+    return f"{stem}.{rng.choice(('txt', 'md', 'txt', pick(rng, 'file_endings')))}"
+
+
+def folder_name(rng: Random) -> str:
+    """A folder name, perhaps two levels deep."""
+    first = pick(rng, "folders") if rng.random() < 0.8 else invented_word(rng)
+    return f"{first}/{pick(rng, 'folders')}" if rng.random() < 0.15 else first
+
+
+def file_path(rng: Random) -> str:
+    """The path of a file."""
+    return f"{folder_name(rng)}/{file_name(rng)}" if rng.random() < 0.3 else file_name(rng)
+
+
+def entries_of(rng: Random, least: int = 0) -> list[dict[str, Any]]:
+    """What a folder holds, in the tool's result shape."""
+    count = rng.choice((0, 1, 2, 3, 3, 4, 5, 6, 7)) if least == 0 else rng.randrange(least, 7)
+    names: dict[str, dict[str, Any]] = {}
+    for _ in range(count):
+        if rng.random() < 0.25:
+            name = folder_name(rng).split("/")[0]
+            names[name] = {"name": name, "kind": "folder", "size_bytes": None}
+        else:
+            name = file_name(rng)
+            names[name] = {"name": name, "kind": "file", "size_bytes": rng.choice((0, rng.randrange(1, 999), rng.randrange(1000, 99999)))}
+    entries = list(names.values())
+    return sorted(entries, key=lambda entry: entry["name"]) if rng.random() < 0.7 else entries
+
+
+def described(entries: list[dict[str, Any]], where: str) -> str:
+    """The entries in a sentence."""
+    if not entries:
+        return f"There is nothing {where}."
+    named = [f"the folder {entry['name']}" if entry["kind"] == "folder" else entry["name"] for entry in entries]
+    verb = "is" if len(entries) == 1 else "are"
+    return f"There {verb} {phrases.listed(named)} {where}."
+
+
+def ask_list(rng: Random) -> Ask:
+    """One look into a folder."""
+    entries = entries_of(rng)
+    kind = rng.choices((_HERE, _THERE, _COUNTED, _COUNTED_THERE), (40, 46, 7, 7))[0]
+    path = folder_name(rng) if kind in (_THERE, _COUNTED_THERE) else ""
+    request = phrases.say(rng, rng.choice(kind), {"p": path})
+    where = f"in {path}" if path else "in the workspace"
+    if kind in (_COUNTED, _COUNTED_THERE):
+        files = [entry["name"] for entry in entries if entry["kind"] == "file"]
+        count = "no files" if not files else "1 file" if len(files) == 1 else f"{len(files)} files"
+        answer = f"There {'is' if len(files) == 1 else 'are'} {count} {where}{': ' if files else ''}{phrases.listed(files) if files else ''}."
+    else:
+        answer = described(entries, where)
+    return Ask(request, "list_files", {"path": path} if path else {}, {"path": path or ".", "entries": entries}, answer)
+
+
+def text_of(rng: Random) -> str:
+    """What a small text file says."""
+    lines: list[str] = []
+    for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4, 5))):
+        words = {"word": invented_word(rng), "word2": pick(rng, "words"), "word3": invented_word(rng), "task": lexicon.task(rng), "fact": lexicon.fact(rng)}
+        words |= {"title": rng.choice(_TITLES), "key": rng.choice(_KEYS), "value": key_value(rng), "thing": pick(rng, "things"), "n": str(rng.randrange(1, 300)), "person": lexicon.person(rng)}
+        lines.append(phrases.speak(phrases.parse(rng.choice(_LINES).replace("[ ]", "( )")), words))  # pyright: ignore[reportArgumentType]
+    return "\n".join(lines)
+
+
+def key_value(rng: Random) -> str:
+    """The value of a setting."""
+    return rng.choice((str(rng.randrange(1, 9999)), invented_word(rng), pick(rng, "words"), f"{rng.randrange(0, 9)}.{rng.randrange(0, 20)}.{rng.randrange(0, 9)}", lexicon.code(rng), pick(rng, "cities"), lexicon.person(rng), "true", "localhost"))
+
+
+def ask_read(rng: Random) -> Ask:
+    """One look into a file, sometimes for one of its lines."""
+    path = file_path(rng)
+    if rng.random() < 0.18:
+        return _ask_key(rng, path)
+    text = text_of(rng) if rng.random() < 0.97 else ""
+    cut = len(text) > 40 and rng.random() < 0.04
+    request = phrases.say(rng, rng.choice(_READ), {"p": path})
+    if rng.random() < 0.05:
+        error = rng.choice(_MISSING).format(p=path)
+        return Ask(request, "read_file", {"path": path}, {"error": error}, f"That didn't work: {error}.")
+    return Ask(request, "read_file", {"path": path}, {"path": path, "text": text, "truncated": cut}, told(path, text, cut))
+
+
+def told(path: str, text: str, cut: bool = False) -> str:
+    """What a file says, as an answer."""
+    if not text:
+        return f"{path} is empty."
+    answer = f"{path} says:\n\n{text}" if "\n" in text else f"{path} says: {phrases.ended(text)}"
+    return f"{answer}\n\nThat is only its beginning." if cut else answer
+
+
+def _ask_key(rng: Random, path: str) -> Ask:
+    sign = rng.choice((": ", " = ", "="))
+    keys = rng.sample(_KEYS, rng.randrange(2, 6))
+    values = [key_value(rng) for _ in keys]
+    at = rng.randrange(len(keys))
+    asks = ("What is the {k} in {p}?", "Which {k} does {p} [say|give|have]?", "What {k} is set in {p}?", "look up the {k} in {p}", "find the {k} in {p}", "What's the {k} according to {p}?", "read {p} and tell me the {k}", "check the {k} in {p}")
+    request = phrases.say(rng, rng.choice(asks), {"k": keys[at], "p": path})
+    text = "\n".join(f"{key}{sign}{value}" for key, value in zip(keys, values, strict=True))
+    return Ask(request, "read_file", {"path": path}, {"path": path, "text": text, "truncated": False}, f"The {keys[at]} in {path} is {values[at]}.")
+
+
+def vague_read(rng: Random) -> Vague | None:
+    """A wish to read some file."""
+    request = phrases.say(rng, rng.choice(("read [a|the|my|that] file", "open [a|the|that] file", "show me the file", "What does the file say?", "What's in the file?", "read it to me", "I want to read a file", "What is written in [that|the] file?", "open the document", "print the file")))
+    asked = ask_read(rng)
+    path = str(asked.arguments["path"])
+    return Vague(request, "Which file?", rng.choice((path, path, f"{path}, please", f"the file {path}", f"it's {path}")), asked)
+
+
+def follow_read(rng: Random, before: Ask) -> Ask | None:
+    """The next file."""
+    if before.tool != "read_file":
+        return None
+    path, text = file_path(rng), text_of(rng)
+    request = rng.choice(("And {p}?", "What about {p}?", "Now {p}", "and {p}", "And what does {p} say?")).format(p=path)
+    return Ask(request, "read_file", {"path": path}, {"path": path, "text": text, "truncated": False}, told(path, text))
+
+
+def follow_list(rng: Random, before: Ask) -> Ask | None:
+    """The next folder."""
+    if before.tool != "list_files":
+        return None
+    path, entries = folder_name(rng), entries_of(rng)
+    request = rng.choice(("And in {p}?", "What about {p}?", "And {p}?", "And what's in {p}?", "Now {p}")).format(p=path)
+    return Ask(request, "list_files", {"path": path}, {"path": path, "entries": entries}, described(entries, f"in {path}"))
+
+
+def offer_list(spec: dict[str, Any]) -> Offer:
+    """The tool that lists a folder."""
+    return Offer(spec, frozenset({"files"}), ask_list, follow=follow_list)
+
+
+def offer_read(spec: dict[str, Any]) -> Offer:
+    """The tool that reads a file."""
+    return Offer(spec, frozenset({"files_read"}), ask_read, vague_read, follow_read)
