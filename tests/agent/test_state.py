@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -198,6 +198,7 @@ A_TURN: Any = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(turns=st.lists(A_TURN, min_size=5, max_size=5), result=st.sampled_from(["a", '{"a": 1}']))
 def test_every_run_ends_and_every_call_has_one_result(turns: list[Turn], result: str) -> None:
     """Whatever the model does, a run has at most `max_turns` turns with tools and one without."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilt.tools.builtin.notes import Note, Notes, save, search
@@ -91,6 +91,7 @@ def test_syntax_of_a_query_is_only_words(query: str, notes: Notes) -> None:
     assert all(any(word in note.text.lower() for word in words) for note in search(notes, query, 10))
 
 
+@settings(deadline=None)
 @given(query=st.text(max_size=60), limit=st.integers(1, 100))
 def test_no_query_breaks_the_search(query: str, limit: int, notes: Notes) -> None:
     found = search(notes, query, limit)
@@ -102,6 +103,7 @@ def test_no_query_breaks_the_search(query: str, limit: int, notes: Notes) -> Non
 LETTERS = st.characters(max_codepoint=0x24F, categories=["L", "N"]) | st.sampled_from("жЩαΩ日本語\uf91e\u0301")
 
 
+@settings(deadline=None)
 @given(text=st.text(LETTERS, min_size=1, max_size=20).filter(lambda text: text != "\u0301" * len(text)))
 def test_a_note_is_found_by_its_own_word(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     notes = Notes(tmp_path_factory.mktemp("one") / "notes.sqlite", lambda: datetime(2026, 1, 1))

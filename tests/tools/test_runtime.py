@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 from pydantic import BaseModel, Field
@@ -309,6 +309,7 @@ def test_a_long_result_is_cut_in_its_middle() -> None:
     assert "of 10002 characters left out" in outcome.text
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=400), max_chars=st.integers(100, 300))
 def test_a_cut_text_is_head_and_tail_within_the_limit(text: str, max_chars: int) -> None:
     short = cap(text, max_chars)
@@ -329,6 +330,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(arguments=st.text(max_size=40) | JSON.map(json.dumps), name=st.sampled_from(["take", "other", ""]))
 def test_no_call_raises_into_the_loop(arguments: str, name: str) -> None:
     @tool(effect="read")

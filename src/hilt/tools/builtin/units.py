@@ -26,6 +26,8 @@ _SPELLINGS = str.maketrans({"²": "^2", "³": "^3", "·": "*", "⋅": "*", "×":
 _TEMPERATURE_LETTERS = {"C": "degree_Celsius", "F": "degree_Fahrenheit", "K": "kelvin"}
 _OFFSET_SCALES = {"degree_Celsius", "degree_Fahrenheit"}
 _ALIASES = {
+    "%": "percent",
+    "°": "degree",
     "kmh": "kilometer_per_hour",
     "kmph": "kilometer_per_hour",
     "hrs": "hour",
@@ -82,8 +84,6 @@ def unit_tools() -> tuple[Tool, ...]:
 
 class Units(Protocol):
     """What is used of pint's registry, whose own types are too open to check."""
-
-    def __contains__(self, name: str) -> bool: ...
 
     def get_name(self, name_or_alias: str) -> str: ...
 
@@ -165,13 +165,22 @@ def _name(units: Units, name: str, text: str) -> str:
     if name.lower() in _ALIASES:
         return _ALIASES[name.lower()]
     joined = name.replace(" ", "_")
-    for candidate in (joined, joined.lower()):
-        if candidate in units:
-            return units.get_name(candidate) or "dimensionless"
-    if joined[-1] in "23" and joined[:-1] in units:
-        return f"{units.get_name(joined[:-1])} ** {joined[-1]}"
+    known = _known(units, joined) or _known(units, joined.lower())
+    if known is not None:
+        return known
+    squared = _known(units, joined[:-1]) if joined[-1] in "23" else None
+    if squared is not None:
+        return f"{squared} ** {joined[-1]}"
     listed = difflib.get_close_matches(joined.lower(), dir(units), n=6)
-    near = [close for close in listed if close.isascii() and close[0].isalpha() and close in units]
+    near = [close for close in listed if close.isascii() and close[0].isalpha() and _known(units, close)]
     hint = f"; did you mean {' or '.join(near[:3])}?" if near else "; use a plain name such as kilometer"
     whole = "" if name == text else f" in {text!r}"
     raise ValueError(f"there is no unit named {name!r}{whole}{hint}")
+
+
+def _known(units: Units, name: str) -> str | None:
+    """The full name of a unit, or None."""
+    try:
+        return units.get_name(name) or "dimensionless"
+    except (AttributeError, TypeError):  # pint's errors for unknown units, and for prefixes before a temperature scale
+        return None
