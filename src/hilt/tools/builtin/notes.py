@@ -58,14 +58,14 @@ def note_tools(notes: Notes) -> tuple[Tool, ...]:
     """The tools that save and find notes."""
 
     @tool(effect="write")
-    def add_note(text: Annotated[str, Field(description="The note.")]) -> Note:
+    def add_note(text: Annotated[str, Field(description="The text of the note.")]) -> Note:
         """Save a note."""
         return save(notes, text)
 
     @tool(effect="read")
     def search_notes(
         query: Annotated[str, Field(description="Words to look for.")],
-        limit: Annotated[int, Field(description="At most this many notes.")] = 5,
+        limit: Annotated[int, Field(description="The most notes to return.")] = 5,
     ) -> Found:
         """Search the saved notes."""
         return Found(query, search(notes, query, limit))

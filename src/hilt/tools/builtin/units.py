@@ -72,9 +72,9 @@ def unit_tools() -> tuple[Tool, ...]:
 
     @tool(effect="read")
     def convert_units(
-        value: Annotated[float, Field(description="The amount to convert.")],
-        from_unit: Annotated[str, Field(description="The unit it is in, such as mile.")],
-        to_unit: Annotated[str, Field(description="The unit wanted, such as kilometer.")],
+        value: Annotated[float, Field(description="The value to convert.")],
+        from_unit: Annotated[str, Field(description="The unit of the value, such as mile.")],
+        to_unit: Annotated[str, Field(description="The unit to convert to, such as kilometer.")],
     ) -> Conversion:
         """Convert a value from one unit of measurement to another."""
         return Conversion(value, from_unit.strip(), to_unit.strip(), convert(value, from_unit.strip(), to_unit.strip()))
