@@ -39,7 +39,7 @@ Ctrl-C stops a reply; everything else is said to the model."""
 
 
 class Chat:
-    """A conversation with a model that has tools. `tips` are shown with the cost of each answer; None shows neither."""
+    """A conversation with a model that has tools. `tips` are shown once, the cost with each answer; None shows neither."""
 
     def __init__(
         self,
@@ -91,6 +91,7 @@ class Chat:
             self._activity.print(Text(f"{stopwatch.report()} · {self.backend.card.device}", "dim"))
             for tip in self._tips:
                 self._activity.print(Text(f"- {tip}", "dim"))
+            self._tips = []
 
 
 class Stopwatch:
