@@ -1,6 +1,7 @@
 """Tiny models with random weights, written as folders that mlx-lm reads, to stand in for big ones."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,36 @@ PLAIN = """{%- for message in messages -%}
 {{ message.role }}: {{ message.content }}
 {% endfor -%}{%- if add_generation_prompt %}assistant: {% endif -%}"""
 
+SLIDING_WINDOW = {
+    "model_type": "gemma3_text",
+    "sliding_window": 32,
+    "sliding_window_pattern": 2,
+    "query_pre_attn_scalar": 16,
+    "rope_local_base_freq": 10000.0,
+    "rope_global_base_freq": 10000.0,
+}
+HYBRID = {
+    "model_type": "lfm2",
+    "norm_eps": 1e-5,
+    "conv_bias": False,
+    "conv_L_cache": 3,
+    "block_dim": 64,
+    "block_ff_dim": 128,
+    "block_multiple_of": 32,
+    "block_ffn_dim_multiplier": 1.0,
+    "block_auto_adjust_ff_dim": False,
+    "full_attn_idxs": [1],
+    "layer_types": ["conv", "full_attention"],
+}
+
 
 def write_tiny_model(folder: Path, *, template: str | None = CHATML, **config: Any) -> Path:
-    """Write a random Qwen3 of about 100,000 parameters over bytes; `config` overrides its config.json."""
+    """Write a random Qwen3 of about 100,000 parameters over bytes; `config` overrides its config.json.
+
+    With another `model_type` in it, the weights are those of that architecture.
+    """
     import mlx.core as mx
     from mlx.utils import tree_flatten
-    from mlx_lm.models.qwen3 import Model, ModelArgs
 
     folder.mkdir(parents=True, exist_ok=True)
     specials = ["<|im_start|>", TURN_END, "<tool_call>", "</tool_call>"]
@@ -63,7 +88,8 @@ def write_tiny_model(folder: Path, *, template: str | None = CHATML, **config: A
     } | config
     (folder / "config.json").write_text(json.dumps(full))
     mx.random.seed(7)
-    model = Model(ModelArgs.from_dict(full))
+    architecture = import_module(f"mlx_lm.models.{full['model_type']}")
+    model = architecture.Model(architecture.ModelArgs.from_dict(full))
     weights = {name: mx.random.normal(array.shape) * 0.3 for name, array in tree_flatten(model.parameters())}
     mx.save_safetensors(str(folder / "model.safetensors"), weights, metadata={"format": "mlx"})
     return folder

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 
 from hilt.backends.protocol import ModelCard
 from hilt.backends.stops import StopSearch
@@ -20,14 +21,16 @@ from hilt.conversation import (
 )
 from hilt.dialects import HERMES, Detection, Dialect, Parser
 from hilt.engine.detokenizing import Detokenizer
-from hilt.engine.worker import Engine, JobDone, JobFailed, Output, PromptDone, TokenOut
+from hilt.engine.door import JobDone, JobFailed, Output, PromptDone, TokenEngine, TokenOut
 from hilt.prompting import Prompt, render_prompt
 
 
 class LocalBackend:
     """The model on an engine of this process, called `name`, with the dialect that was detected for it."""
 
-    def __init__(self, engine: Engine, name: str, device: str, detection: Detection, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, engine: TokenEngine, name: str, device: str, detection: Detection, new_id: Callable[[], str]
+    ) -> None:
         self._engine = engine
         self._detection = detection
         self._new_id = new_id
@@ -56,7 +59,8 @@ class LocalBackend:
         outputs: asyncio.Queue[Output] = asyncio.Queue()
 
         def deliver(output: Output) -> None:
-            loop.call_soon_threadsafe(outputs.put_nowait, output)
+            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+                loop.call_soon_threadsafe(outputs.put_nowait, output)
 
         job = self._engine.submit(prompt.tokens, request.sampling, deliver)
         try:

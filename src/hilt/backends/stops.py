@@ -1,29 +1,35 @@
-"""Where a reply has to stop: the first of some texts, wherever the tokens are cut."""
-
-from hilt.dialects.cursor import Cursor, find, literals
+"""Where a reply has to stop: the first of some texts that is complete, wherever the tokens are cut."""
 
 
 class StopSearch:
     """Lets text through up to the first stop text; holds back only what may be the beginning of one."""
 
     def __init__(self, stops: tuple[str, ...]) -> None:
-        self._marks = literals(stops)
-        self._cursor = Cursor()
+        self._stops = [stop for stop in stops if stop]
+        self._held = ""
         self.found = False
 
     def feed(self, text: str) -> str:
         """The text that may leave now; after a stop text has been found, nothing."""
         if self.found:
             return ""
-        self._cursor.extend(text)
-        return self._release()
+        self._held += text
+        spans = [(at + len(stop), at) for stop in self._stops if (at := self._held.find(stop)) >= 0]
+        if spans:
+            self.found = True
+            return self._let_go(min(spans)[1])
+        return self._let_go(min((self._begun(stop) for stop in self._stops), default=len(self._held)))
 
     def finish(self) -> str:
         """What was held back, because the reply is over and no stop text can come."""
-        self._cursor.ended = True
-        return "" if self.found else self._release()
+        return "" if self.found else self._let_go(len(self._held))
 
-    def _release(self) -> str:
-        free, stop = find(self._cursor, self._marks)
-        self.found = stop is not None
-        return self._cursor.take(free)
+    def _begun(self, stop: str) -> int:
+        """Where a stop text may have begun at the end of the text that is held."""
+        first = max(0, len(self._held) - len(stop) + 1)
+        places = range(first, len(self._held))
+        return next((at for at in places if stop.startswith(self._held[at:])), len(self._held))
+
+    def _let_go(self, count: int) -> str:
+        text, self._held = self._held[:count], self._held[count:]
+        return text

@@ -1,10 +1,12 @@
 """A folder on disk becomes a model in memory, with its tokenizer and its own defaults.
 
 Only safetensors are read and no code from the folder is run. On a CPU, half-precision and quantised weights become
-float32, because their products are slow there.
+float32, because their products are slow there, and nothing is compiled: MLX would start g++ for each new combination of
+operations, a second or two each time, for kernels that are no faster.
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -17,6 +19,7 @@ from hilt.conversation import InvalidRequest, Sampling
 from hilt.engine.devices import Device
 
 DEFAULT_CONTEXT_LENGTH = 4096
+_REASON_LENGTH = 400
 
 
 class Tokenizer(Protocol):
@@ -53,15 +56,19 @@ def load(folder: Path, device: Device) -> LoadedModel:
         raise InvalidRequest(f"{folder} holds no weights: there is no model*.safetensors in it")
     if "model_file" in config:
         raise InvalidRequest(f"{folder} wants to run its own code ({config['model_file']!r}), which Hilt never does")
+    if not device.multiplies_any_type:
+        mx.disable_compile()
     try:
-        model, _ = cast("tuple[nn.Module, Any]", load_model(folder, lazy=True))
-        tokenizer = cast(Tokenizer, load_tokenizer(folder, eos_token_ids=config.get("eos_token_id")))
+        model, read = cast("tuple[nn.Module, dict[str, Any]]", load_model(folder, lazy=True))
+        ends = _text_config(read).get("eos_token_id") if read.get("eos_token_id") is None else read["eos_token_id"]
+        tokenizer = cast(Tokenizer, load_tokenizer(folder, {"trust_remote_code": False}, eos_token_ids=ends))
         if not device.multiplies_any_type:
             model = dequantize_model(model)
             model.set_dtype(mx.float32)
         mx.eval(model.parameters())  # pyright: ignore[reportUnknownMemberType]
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, RuntimeError) as problem:
-        raise InvalidRequest(f"the model in {folder} can't be loaded: {problem}") from problem
+    except Exception as problem:  # the files are a stranger's, and mlx-lm takes them as they come
+        reason = f"{type(problem).__name__}: {problem}"[:_REASON_LENGTH].splitlines()[0]
+        raise InvalidRequest(f"the model in {folder} can't be loaded: {reason}") from problem
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
@@ -80,6 +87,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
 
 
 def _text_config(config: dict[str, Any]) -> dict[str, Any]:
+    """What a configuration says of the text model; a model of several kinds of input keeps that in a part of it."""
     inner = config.get("text_config")
     return config | cast("dict[str, Any]", inner) if isinstance(inner, dict) else config
 
@@ -96,10 +104,16 @@ def _vocabulary_size(config: dict[str, Any], tokenizer: Tokenizer) -> int:
 
 def _default_sampling(generation: dict[str, Any]) -> Sampling:
     """The sampling that the model's makers recommend in generation_config.json; greedy if they don't sample."""
-    if not generation.get("do_sample"):
+    if generation.get("do_sample") is not True:
         return Sampling(temperature=0.0, top_p=1.0, top_k=0)
     return Sampling(
-        temperature=float(generation.get("temperature", 1.0)),
-        top_p=float(generation.get("top_p", 1.0)),
-        top_k=int(generation.get("top_k", 0)),
+        temperature=_number(generation, "temperature", 1.0, least=0.0, most=2.0),
+        top_p=_number(generation, "top_p", 1.0, least=0.01, most=1.0),
+        top_k=int(_number(generation, "top_k", 0, least=0, most=math.inf)),
     )
+
+
+def _number(options: dict[str, Any], name: str, default: float, *, least: float, most: float) -> float:
+    """A number as the model's makers give it; the default if it is none, or makes no sense."""
+    value = options.get(name)
+    return value if isinstance(value, int | float) and least <= value <= most else default

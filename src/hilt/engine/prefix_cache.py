@@ -24,11 +24,12 @@ class PrefixCache:
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
         self._snapshots: list[Snapshot] = []  # the last one was used last
+        self._size_bytes = 0
 
     @property
     def size_bytes(self) -> int:
         """Memory that the snapshots hold."""
-        return sum(s.size_bytes for s in self._snapshots)
+        return self._size_bytes
 
     def find(self, prompt: list[int]) -> tuple[LayerCaches | None, int]:
         """A copy of the caches that share the longest beginning with `prompt`, and its length in tokens.
@@ -39,9 +40,7 @@ class PrefixCache:
         reused = 0
         for snapshot in self._snapshots:
             shared = _shared_length(snapshot.tokens, prompt, len(prompt) - 1)
-            if shared < len(snapshot.tokens) and not can_trim_prompt_cache(snapshot.layers):
-                continue
-            if shared > reused:
+            if shared > reused and _serves(snapshot, shared):
                 best, reused = snapshot, shared
         if best is None:
             return None, 0
@@ -54,18 +53,34 @@ class PrefixCache:
         return layers, reused
 
     def keep(self, tokens: list[int], layers: LayerCaches) -> None:
-        """Keep the caches of a sequence that has been computed; replaces snapshots that it merely extends."""
+        """Keep the caches of a sequence that has been computed, unless another can serve in its place; those that it
+        can serve for are dropped."""
         mx.eval([layer.state for layer in layers])  # pyright: ignore[reportUnknownMemberType]
         size_bytes = sum(int(layer.nbytes) for layer in layers)
         if size_bytes > self._limit_bytes:
             return
-        if can_trim_prompt_cache(layers):
-            self._snapshots = [
-                s for s in self._snapshots if _shared_length(s.tokens, tokens, len(tokens)) < len(s.tokens)
-            ]
-        self._snapshots.append(Snapshot(tokens, layers, size_bytes))
-        while self.size_bytes > self._limit_bytes:
-            self._snapshots.pop(0)
+        if any(_begins(s.tokens, tokens) and _serves(s, len(tokens)) for s in self._snapshots):
+            return
+        fresh = Snapshot(tokens, layers, size_bytes)
+        for old in [s for s in self._snapshots if _begins(tokens, s.tokens) and _serves(fresh, len(s.tokens))]:
+            self._drop(old)
+        self._snapshots.append(fresh)
+        self._size_bytes += size_bytes
+        while self._size_bytes > self._limit_bytes:
+            self._drop(self._snapshots[0])
+
+    def _drop(self, snapshot: Snapshot) -> None:
+        self._snapshots.remove(snapshot)
+        self._size_bytes -= snapshot.size_bytes
+
+
+def _serves(snapshot: Snapshot, length: int) -> bool:
+    """Whether a snapshot can be cut to its first `length` tokens; sliding windows and recurrent states can't."""
+    return length == len(snapshot.tokens) or can_trim_prompt_cache(snapshot.layers)
+
+
+def _begins(tokens: list[int], beginning: list[int]) -> bool:
+    return _shared_length(tokens, beginning, len(beginning)) == len(beginning)
 
 
 def _shared_length(left: list[int], right: list[int], limit: int) -> int:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import mlx.core as mx
-from mlx_lm.sample_utils import apply_top_k, apply_top_p  # pyright: ignore[reportUnknownVariableType]
 
 from hilt.conversation import Sampling
+
+COLDEST = 1e-5  # below this temperature float32 scores overflow, and the choice is the greedy one anyway
 
 Sampler: TypeAlias = Callable[[mx.array], mx.array]
 
@@ -14,22 +15,23 @@ Sampler: TypeAlias = Callable[[mx.array], mx.array]
 def sampler_for(sampling: Sampling) -> Sampler | None:
     """A function from log-probabilities [rows, vocabulary] to token ids [rows]; None for the greedy choice.
 
-    With a seed, the tokens depend on nothing but the seed and the scores.
+    With a seed, the tokens depend on nothing but the seed and the scores. Nothing here is compiled: `mx.compile` would
+    make a kernel for every single value of top_p and top_k that a client thinks of.
     """
     temperature = sampling.temperature or 0.0
     top_p = 1.0 if sampling.top_p is None else sampling.top_p
     top_k = sampling.top_k or 0
-    if temperature == 0:
+    if temperature < COLDEST:
         return None
     key = None if sampling.seed is None else mx.random.key(sampling.seed % 2**64)
 
     def sample(scores: mx.array) -> mx.array:
         nonlocal key
-        scores = _normalised(scores / temperature)
+        scores = scores / temperature
         if 0 < top_k < scores.shape[-1]:
-            scores = _normalised(apply_top_k(scores, top_k))
+            scores = _most_likely(scores, top_k)
         if top_p < 1:
-            scores = apply_top_p(scores, top_p)
+            scores = _nucleus(scores, top_p)
         if key is None:
             return mx.random.categorical(scores)
         key, now = mx.random.split(key)
@@ -38,5 +40,17 @@ def sampler_for(sampling: Sampling) -> Sampler | None:
     return sample
 
 
-def _normalised(scores: mx.array) -> mx.array:
-    return scores - mx.logsumexp(scores, axis=-1, keepdims=True)
+def _most_likely(scores: mx.array, count: int) -> mx.array:
+    """The scores with all but the `count` highest of each row at minus infinity."""
+    others = mx.argpartition(-scores, kth=count - 1, axis=-1)[..., count:]
+    return mx.put_along_axis(scores, others, mx.array(-mx.inf, scores.dtype), axis=-1)
+
+
+def _nucleus(scores: mx.array, top_p: float) -> mx.array:
+    """The scores with each row cut to the fewest likeliest tokens that hold a share `top_p` of the probability."""
+    best_first = -mx.sort(-scores, axis=-1)
+    probabilities = mx.softmax(best_first.astype(mx.float32), axis=-1)
+    before = mx.cumsum(probabilities, axis=-1) - probabilities
+    kept = mx.maximum((before < top_p).sum(axis=-1, keepdims=True), 1)
+    lowest = mx.take_along_axis(best_first, kept - 1, axis=-1)
+    return mx.where(scores < lowest, -mx.inf, scores)

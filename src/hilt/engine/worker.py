@@ -1,13 +1,13 @@
 """The one thread that owns MLX: jobs go in, tokens come out, and nothing of one job reaches another.
 
-The door is narrow: `submit` takes token ids and a function to deliver to, `cancel` takes the job back. Behind it,
-mlx-lm's BatchGenerator runs all jobs together, one step at a time.
+Behind the door, mlx-lm's BatchGenerator runs the jobs together, one step at a time.
 """
 
 import atexit
 import logging
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeAlias, cast
@@ -16,42 +16,16 @@ import mlx.core as mx
 from mlx_lm.generate import BatchGenerator
 from msgspec import Struct
 
-from hilt.conversation import Bug, FinishReason, HiltError, InvalidRequest, Overloaded, Sampling, Unavailable
+from hilt.conversation import Bug, HiltError, InvalidRequest, Overloaded, Sampling, Unavailable
+from hilt.engine.door import Deliver, JobDone, JobFailed, Output, PromptDone, TokenOut
 from hilt.engine.loading import LoadedModel
-from hilt.engine.prefix_cache import PrefixCache
+from hilt.engine.prefix_cache import LayerCaches, PrefixCache
 from hilt.engine.sampling import sampler_for
 from hilt.settings import EngineOptions
 
+PREFILL_TOGETHER = 8
+
 logger = logging.getLogger(__name__)
-
-
-class PromptDone(Struct, frozen=True):
-    """The prompt has been read; `cached_tokens` of it did not have to be computed."""
-
-    cached_tokens: int
-
-
-class TokenOut(Struct, frozen=True):
-    """The next token of the reply."""
-
-    token: int
-
-
-class JobDone(Struct, frozen=True):
-    """The reply is over. `tokens` counts what was generated, an end-of-turn token included."""
-
-    reason: FinishReason
-    tokens: int
-
-
-class JobFailed(Struct, frozen=True):
-    """The reply broke off through a fault of ours."""
-
-    error: HiltError
-
-
-Output: TypeAlias = PromptDone | TokenOut | JobDone | JobFailed
-Deliver: TypeAlias = Callable[[Output], None]
 
 
 class _Submit(Struct, frozen=True):
@@ -70,14 +44,7 @@ class _Close(Struct, frozen=True):
     pass
 
 
-class _Running(Struct):
-    """A job inside the generator."""
-
-    job: int
-    prompt_length: int
-    cached_tokens: int
-    deliver: Deliver
-    tokens: int = 0
+_Command: TypeAlias = _Submit | _Cancel | _Close
 
 
 class Engine:
@@ -85,7 +52,7 @@ class Engine:
 
     def __init__(self, load: Callable[[], LoadedModel], options: EngineOptions) -> None:
         self._options = options
-        self._inbox: queue.SimpleQueue[_Submit | _Cancel | _Close] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_Command] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._next_job = 0
         self._open_jobs: set[int] = set()
@@ -93,14 +60,19 @@ class Engine:
         loaded: Future[LoadedModel] = Future()
         self._thread = threading.Thread(target=self._run, args=(load, loaded), name="hilt-engine", daemon=True)
         self._thread.start()
-        self.loaded = loaded.result()
-        atexit.register(self.close)
+        atexit.register(self.close)  # MLX aborts the process if its thread is still at work when Python ends
+        try:
+            self.loaded = loaded.result()
+        except BaseException:
+            self.close()
+            raise
 
     def submit(self, prompt: list[int], sampling: Sampling, deliver: Deliver) -> int:
         """Queue a prompt; its outputs reach `deliver` on the engine's thread, ending in JobDone or JobFailed.
 
         Returns the job's number. Raises InvalidRequest for a prompt that is empty, holds unknown tokens or leaves no
-        room in the context, Overloaded when too many jobs wait, Unavailable when the engine is closed.
+        room in the context, Overloaded when too many jobs wait, Unavailable when the engine is closed. A `deliver` that
+        raises has its job cancelled.
         """
         loaded = self.loaded
         if not prompt:
@@ -114,6 +86,9 @@ class Engine:
                 param="messages",
                 code="context_length_exceeded",
             )
+        max_tokens = room if sampling.max_tokens is None else min(sampling.max_tokens, room)
+        if max_tokens < 1:
+            raise InvalidRequest("a reply has at least one token", param="max_tokens")
         with self._lock:
             if self._closed:
                 raise Unavailable("the engine has been closed")
@@ -122,8 +97,7 @@ class Engine:
             job = self._next_job
             self._next_job += 1
             self._open_jobs.add(job)
-        max_tokens = room if sampling.max_tokens is None else min(sampling.max_tokens, room)
-        self._inbox.put(_Submit(job, list(prompt), sampling, max_tokens, deliver))
+            self._inbox.put(_Submit(job, list(prompt), sampling, max_tokens, deliver))
         return job
 
     def cancel(self, job: int) -> None:
@@ -133,87 +107,169 @@ class Engine:
     def close(self) -> None:
         """Stop everything and wait for the thread to end; open jobs get JobFailed."""
         with self._lock:
-            closed, self._closed = self._closed, True
-        if not closed:
-            atexit.unregister(self.close)
-            self._inbox.put(_Close())
+            if not self._closed:
+                self._closed = True
+                self._inbox.put(_Close())
         self._thread.join()
+        atexit.unregister(self.close)
 
     def _run(self, load: Callable[[], LoadedModel], loaded: "Future[LoadedModel]") -> None:
         try:
             model = load()
+            jobs = _Jobs(model, self._options, self._forget, self.cancel)
         except BaseException as problem:  # noqa: BLE001 - handed to whoever waits for the model
             loaded.set_exception(problem)
-            return
-        batch = _Batch(model, self._options)
-        loaded.set_result(model)
-        open_ = True
-        while open_:
-            try:
-                open_ = self._obey_all(batch)
-                self._close_jobs(batch.step())
-            except Exception as problem:
-                logger.exception("a step of the engine failed")
-                self._close_jobs(batch.fail(Bug(f"the engine failed while it served this request: {problem}")))
-                batch = _Batch(model, self._options)
+        else:
+            loaded.set_result(model)
+            self._serve(jobs)
         mx.synchronize()
         mx.clear_streams()
 
-    def _obey_all(self, batch: "_Batch") -> bool:
+    def _serve(self, jobs: "_Jobs") -> None:
+        while True:
+            try:
+                if not self._obey_all(jobs):
+                    return
+                jobs.step()
+            except Exception as problem:
+                logger.exception("a step of the engine failed")
+                jobs.restart(Bug(f"the engine failed while it served this request: {problem}"))
+
+    def _obey_all(self, jobs: "_Jobs") -> bool:
         """Obey every command that waits, and wait for one if there is nothing else to do; False at the close."""
-        while not batch.busy or not self._inbox.empty():
+        while not jobs.busy or not self._inbox.empty():
             match self._inbox.get():
                 case _Submit() as submit:
-                    try:
-                        batch.add(submit)
-                    except Exception as problem:
-                        logger.exception("a job could not be started")
-                        self._close_jobs([submit.job])
-                        submit.deliver(JobFailed(Bug(f"the request could not be started: {problem}")))
+                    jobs.add(submit)
                 case _Cancel(job):
-                    batch.remove(job)
-                    self._close_jobs([job])
+                    self._forget(job)
+                    jobs.remove(job)
                 case _Close():
-                    self._close_jobs(batch.fail(Unavailable("the engine was closed")))
+                    jobs.close(Unavailable("the engine was closed"))
                     return False
         return True
 
-    def _close_jobs(self, jobs: list[int]) -> None:
+    def _forget(self, job: int) -> None:
         with self._lock:
-            self._open_jobs.difference_update(jobs)
+            self._open_jobs.discard(job)
 
 
-class _Batch:
-    """The jobs that run together, and the generator that runs them."""
+class _Running(Struct):
+    """A job inside the generator."""
 
-    def __init__(self, loaded: LoadedModel, options: EngineOptions) -> None:
+    submit: _Submit
+    cached_tokens: int
+    tokens: int = 0
+
+
+class _Jobs:
+    """The jobs that wait, the jobs that run, and the generator that runs them together.
+
+    `forget` is called with each job just before its end is delivered, `cancel` with a job that nobody listens to.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        options: EngineOptions,
+        forget: Callable[[int], None],
+        cancel: Callable[[int], None],
+    ) -> None:
         self._loaded = loaded
+        self._options = options
+        self._forget = forget
+        self._cancel = cancel
+        self._waiting: deque[_Submit] = deque()
         self._running: dict[int, _Running] = {}  # by the generator's number
         self._prefixes = PrefixCache(options.prefix_cache_bytes)
-        self._generator: Any = BatchGenerator(
-            loaded.model,
-            stop_tokens=[[token] for token in loaded.tokenizer.eos_token_ids],
-            completion_batch_size=options.max_batch,
-            prefill_step_size=options.prefill_chunk,
+        self._generator = self._new_generator()
+
+    def _new_generator(self) -> Any:
+        return BatchGenerator(
+            self._loaded.model,
+            stop_tokens=[[token] for token in self._loaded.tokenizer.eos_token_ids],
+            completion_batch_size=self._options.max_batch,
+            prefill_batch_size=min(PREFILL_TOGETHER, self._options.max_batch),
+            prefill_step_size=self._options.prefill_chunk,
         )
 
     @property
     def busy(self) -> bool:
-        return bool(self._running)
+        return bool(self._running or self._waiting)
 
     def add(self, submit: _Submit) -> None:
-        layers, cached = self._prefixes.find(submit.prompt)
-        (number,) = cast(
-            "list[int]",
-            self._generator.insert(
-                [submit.prompt[cached:]],
-                max_tokens=[submit.max_tokens],
-                caches=[layers],
-                all_tokens=[submit.prompt[:cached]],
-                samplers=[sampler_for(self._sampling(submit.sampling))],
-            ),
-        )
-        self._running[number] = _Running(submit.job, len(submit.prompt), cached, submit.deliver)
+        self._waiting.append(submit)
+
+    def remove(self, job: int) -> None:
+        """Drop a job, and keep what the model has read for it: a reply that a stop text ended is one of these."""
+        self._waiting = deque(s for s in self._waiting if s.job != job)
+        for number in [n for n, running in self._running.items() if running.submit.job == job]:
+            read = cast(
+                "dict[int, tuple[LayerCaches, list[int]]]",
+                self._generator.remove([number], return_prompt_caches=True),
+            )
+            cached_tokens = self._running.pop(number).cached_tokens
+            for layers, tokens in read.values():
+                if len(tokens) > cached_tokens:
+                    self._prefixes.keep(tokens, layers)
+
+    def restart(self, error: HiltError) -> None:
+        """Fail the jobs that run, and begin again with those that wait."""
+        running = list(self._running.values())
+        self._running.clear()
+        for job in running:
+            self._end(job.submit, JobFailed(error))
+        self._generator.close()
+        self._generator = self._new_generator()
+
+    def close(self, error: HiltError) -> None:
+        """Fail every job."""
+        open_jobs = [*(r.submit for r in self._running.values()), *self._waiting]
+        self._running.clear()
+        self._waiting.clear()
+        for submit in open_jobs:
+            self._end(submit, JobFailed(error))
+        self._generator.close()
+
+    def step(self) -> None:
+        """Let waiting jobs in where there is room, and run the model once for every job."""
+        while self._waiting and len(self._running) < self._options.max_batch:
+            self._start(self._waiting.popleft())
+        if not self._running:
+            return
+        prompts, replies = self._generator.next()
+        for prompt in prompts:
+            if prompt.end_of_prompt:
+                running = self._running[prompt.uid]
+                self._tell(running.submit, PromptDone(running.cached_tokens))
+        for reply in replies:
+            running = self._running[reply.uid]
+            running.tokens += 1
+            if reply.finish_reason != "stop":
+                self._tell(running.submit, TokenOut(reply.token))
+            if reply.finish_reason is not None:
+                del self._running[reply.uid]
+                self._end(running.submit, JobDone(reply.finish_reason, running.tokens))
+                self._prefixes.keep(reply.all_tokens, reply.prompt_cache)
+
+    def _start(self, submit: _Submit) -> None:
+        try:
+            layers, cached = self._prefixes.find(submit.prompt)
+            (number,) = cast(
+                "list[int]",
+                self._generator.insert(
+                    [submit.prompt[cached:]],
+                    max_tokens=[submit.max_tokens],
+                    caches=[layers],
+                    all_tokens=[submit.prompt[:cached]],
+                    samplers=[sampler_for(self._sampling(submit.sampling))],
+                ),
+            )
+        except Exception as problem:
+            logger.exception("a job could not be started")
+            self._end(submit, JobFailed(Bug(f"the request could not be started: {problem}")))
+        else:
+            self._running[number] = _Running(submit, cached)
 
     def _sampling(self, asked: Sampling) -> Sampling:
         """What was asked, and the model's own defaults where nothing was."""
@@ -225,39 +281,13 @@ class _Batch:
             seed=asked.seed,
         )
 
-    def remove(self, job: int) -> None:
-        numbers = [number for number, running in self._running.items() if running.job == job]
-        if numbers:
-            self._generator.remove(numbers)
-        for number in numbers:
-            del self._running[number]
+    def _end(self, submit: _Submit, output: Output) -> None:
+        self._forget(submit.job)  # first, so that whoever hears of the end finds the place free
+        self._tell(submit, output)
 
-    def fail(self, error: HiltError) -> list[int]:
-        """Tell every job that it has failed; returns the jobs."""
-        jobs = [running.job for running in self._running.values()]
-        for running in self._running.values():
-            running.deliver(JobFailed(error))
-        self._running.clear()
-        return jobs
-
-    def step(self) -> list[int]:
-        """Run the model once for every job; returns the jobs that have ended."""
-        if not self._running:
-            return []
-        prompts, replies = self._generator.next()
-        for prompt in prompts:
-            if prompt.end_of_prompt:
-                running = self._running[prompt.uid]
-                running.deliver(PromptDone(running.cached_tokens))
-        ended: list[int] = []
-        for reply in replies:
-            running = self._running[reply.uid]
-            running.tokens += 1
-            if reply.finish_reason != "stop":
-                running.deliver(TokenOut(reply.token))
-            if reply.finish_reason is not None:
-                del self._running[reply.uid]
-                ended.append(running.job)
-                running.deliver(JobDone(reply.finish_reason, running.tokens))
-                self._prefixes.keep(reply.all_tokens, reply.prompt_cache)
-        return ended
+    def _tell(self, submit: _Submit, output: Output) -> None:
+        try:
+            submit.deliver(output)
+        except Exception:
+            logger.exception("job %d is cancelled, because its output could not be delivered", submit.job)
+            self._cancel(submit.job)

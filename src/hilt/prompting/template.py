@@ -7,7 +7,6 @@ import json
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from jinja2 import TemplateError
 from msgspec import Struct
 
 from hilt.conversation import (
@@ -99,8 +98,9 @@ def _apply(
             add_generation_prompt=prompting,
             tokenize=False,
         )
-    except (TemplateError, ValueError, TypeError, KeyError) as problem:
-        raise InvalidRequest(f"the model's chat template refuses these messages: {problem}", param="messages") from (
+    except Exception as problem:  # a template is a stranger's program: it may raise anything
+        reason = str(problem) or type(problem).__name__
+        raise InvalidRequest(f"the model's chat template refuses these messages: {reason}", param="messages") from (
             problem
         )
     assert isinstance(text, str)

@@ -9,13 +9,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from huggingface_hub import snapshot_download  # pyright: ignore[reportUnknownVariableType]
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from hilt.conversation import NotFound, Unavailable
 
 STARTER = "starter"
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+_SHOWN_NAME_LENGTH = 100
 _WANTED_FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer.model", "*.tiktoken", "*.txt"]
 
 
@@ -26,8 +27,8 @@ def names_model(text: str) -> bool:
 
 def _is_model_folder(text: str) -> bool:
     try:
-        return Path(text).expanduser().is_dir()
-    except (OSError, ValueError):
+        return text != "" and Path(text).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, or the home of a user who isn't there
         return False
 
 
@@ -41,14 +42,11 @@ def find_model(name: str) -> Path:
     if _is_model_folder(name):
         return Path(name).expanduser().resolve()
     if not _HUB_ID.fullmatch(name):
-        raise NotFound(
-            f"there is no model {name!r}: name a folder, a model on the hub such as mlx-community/Qwen3-4B-4bit, "
-            f"or {STARTER!r}",
-            param="model",
-            code="model_not_found",
-        )
+        raise _no_such_model(name)
     try:
         return Path(snapshot_download(name, allow_patterns=_WANTED_FILES, local_files_only=True))
+    except HFValidationError as problem:
+        raise _no_such_model(name) from problem
     except LocalEntryNotFoundError:
         return _fetch(name)
 
@@ -56,13 +54,24 @@ def find_model(name: str) -> Path:
 def _fetch(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=_WANTED_FILES))
-    except (RepositoryNotFoundError, HFValidationError) as problem:
+    except RepositoryNotFoundError as problem:
         raise NotFound(
             f"the hub has no model {name!r}, or it is private and you are not logged in",
             param="model",
             code="model_not_found",
         ) from problem
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as problem:
+    except Exception as problem:  # the hub's library lets out whatever its network library raises
+        reason = (str(problem) or type(problem).__name__).splitlines()[0]
         raise Unavailable(
-            f"{name} is not on this machine and can't be fetched from the hub now: {problem}", param="model"
+            f"{name} is not on this machine and can't be fetched from the hub now: {reason}", param="model"
         ) from problem
+
+
+def _no_such_model(name: str) -> NotFound:
+    shown = name if len(name) <= _SHOWN_NAME_LENGTH else name[:_SHOWN_NAME_LENGTH] + "..."
+    return NotFound(
+        f"there is no model {shown!r}: name a folder, a model on the hub such as mlx-community/Qwen3-4B-4bit, "
+        f"or {STARTER!r}",
+        param="model",
+        code="model_not_found",
+    )

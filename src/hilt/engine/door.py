@@ -1,0 +1,58 @@
+"""The engine's door: token ids go in, outputs come out, and a job can be taken back."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+from hilt.conversation import FinishReason, HiltError, Sampling
+from hilt.engine.loading import LoadedModel
+
+
+class PromptDone(Struct, frozen=True):
+    """The prompt has been read; `cached_tokens` of it did not have to be computed."""
+
+    cached_tokens: int
+
+
+class TokenOut(Struct, frozen=True):
+    """The next token of the reply."""
+
+    token: int
+
+
+class JobDone(Struct, frozen=True):
+    """The reply is over. `tokens` counts what was generated, an end-of-turn token included."""
+
+    reason: FinishReason
+    tokens: int
+
+
+class JobFailed(Struct, frozen=True):
+    """The reply broke off through a fault of ours."""
+
+    error: HiltError
+
+
+Output: TypeAlias = PromptDone | TokenOut | JobDone | JobFailed
+Deliver: TypeAlias = Callable[[Output], None]
+
+
+class TokenEngine(Protocol):
+    """What a backend needs of an engine; `Engine` is the one that runs models."""
+
+    @property
+    def loaded(self) -> LoadedModel: ...
+
+    def submit(self, prompt: list[int], sampling: Sampling, deliver: Deliver) -> int:
+        """Queue a prompt; its outputs reach `deliver` on the engine's thread: PromptDone, tokens, then JobDone or
+        JobFailed. Returns the job's number.
+
+        Raises InvalidRequest for a prompt that can't be run, Overloaded when too many jobs wait, Unavailable when the
+        engine is closed.
+        """
+        ...
+
+    def cancel(self, job: int) -> None:
+        """Stop a job; nothing is delivered for it once the engine has seen this. Finished jobs are ignored."""
+        ...
