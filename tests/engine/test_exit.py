@@ -40,8 +40,8 @@ INTERRUPTED = """
 def slow():
     loaded = load(folder, find_device())
     os.kill(os.getpid(), signal.SIGINT)
-    heavy = mx.ones((900, 900))
-    for _ in range(12):
+    heavy = mx.ones((600, 600))
+    for _ in range(4):
         heavy = heavy @ heavy
         mx.eval(heavy)
     return loaded

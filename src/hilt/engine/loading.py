@@ -6,7 +6,6 @@ operations, a second or two each time, for kernels that are no faster.
 """
 
 import json
-import math
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -19,6 +18,8 @@ from hilt.conversation import InvalidRequest, Sampling
 from hilt.engine.devices import Device
 
 DEFAULT_CONTEXT_LENGTH = 4096
+CONTEXT_LENGTH_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_context_length")
+MOST_CANDIDATES = 1 << 24
 _REASON_LENGTH = 400
 
 
@@ -93,8 +94,8 @@ def _text_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _context_length(config: dict[str, Any]) -> int:
-    length = _text_config(config).get("max_position_embeddings")
-    return length if isinstance(length, int) and length > 0 else DEFAULT_CONTEXT_LENGTH
+    lengths = map(_text_config(config).get, CONTEXT_LENGTH_KEYS)
+    return next((n for n in lengths if isinstance(n, int) and n > 0), DEFAULT_CONTEXT_LENGTH)
 
 
 def _vocabulary_size(config: dict[str, Any], tokenizer: Tokenizer) -> int:
@@ -109,7 +110,7 @@ def _default_sampling(generation: dict[str, Any]) -> Sampling:
     return Sampling(
         temperature=_number(generation, "temperature", 1.0, least=0.0, most=2.0),
         top_p=_number(generation, "top_p", 1.0, least=0.01, most=1.0),
-        top_k=int(_number(generation, "top_k", 0, least=0, most=math.inf)),
+        top_k=int(_number(generation, "top_k", 0, least=0, most=MOST_CANDIDATES)),
     )
 
 
