@@ -49,7 +49,7 @@ HYBRID = {
 def write_tiny_model(folder: Path, *, template: str | None = CHATML, **config: Any) -> Path:
     """Write a random Qwen3 of about 100,000 parameters over bytes; `config` overrides its config.json.
 
-    With another `model_type` in it, the weights are those of that architecture.
+    None leaves a setting out. With another `model_type`, the weights are those of that architecture.
     """
     import mlx.core as mx
     from mlx.utils import tree_flatten
@@ -86,6 +86,7 @@ def write_tiny_model(folder: Path, *, template: str | None = CHATML, **config: A
         "tie_word_embeddings": True,
         "eos_token_id": tokenizer.token_to_id(TURN_END),
     } | config
+    full = {name: value for name, value in full.items() if value is not None}
     (folder / "config.json").write_text(json.dumps(full))
     mx.random.seed(7)
     architecture = import_module(f"mlx_lm.models.{full['model_type']}")

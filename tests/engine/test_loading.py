@@ -15,7 +15,7 @@ from mlx.utils import tree_flatten
 from hilt.conversation import InvalidRequest, Sampling
 from hilt.engine.devices import Device
 from hilt.engine.loading import LoadedModel, load
-from tests.tiny import TURN_END
+from tests.tiny import TURN_END, write_tiny_model
 
 CPU = Device("cpu", "test")
 GPU = Device("cuda", "test")
@@ -244,7 +244,6 @@ def test_the_makers_sampling_is_the_default(folder: Path, generation: str | None
         ({"max_position_embeddings": 512, "text_config": {"max_position_embeddings": 99}}, 99),
         ({"max_position_embeddings": 512, "text_config": "none"}, 512),
         ({"max_position_embeddings": 512, "n_positions": 256}, 512),
-        ({"max_position_embeddings": None, "n_positions": 256}, 256),
         ({"max_position_embeddings": 0}, 4096),
     ],
     ids=str,
@@ -252,6 +251,12 @@ def test_the_makers_sampling_is_the_default(folder: Path, generation: str | None
 def test_the_context_length(folder: Path, values: dict[str, Any], expected: int) -> None:
     configure(folder, **values)
     assert load(folder, CPU).context_length == expected
+
+
+def test_the_context_length_by_its_older_name(tmp_path: Path) -> None:
+    sizes = {"n_ctx": 256, "n_positions": 256, "n_embd": 64, "n_head": 4, "n_layer": 1, "layer_norm_epsilon": 1e-5}
+    folder = write_tiny_model(tmp_path / "gpt2", model_type="gpt2", max_position_embeddings=None, **sizes)
+    assert load(folder, CPU).context_length == 256
 
 
 @pytest.mark.parametrize(

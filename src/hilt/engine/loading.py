@@ -68,7 +68,7 @@ def load(folder: Path, device: Device) -> LoadedModel:
             model.set_dtype(mx.float32)
         mx.eval(model.parameters())  # pyright: ignore[reportUnknownMemberType]
     except Exception as problem:  # the files are a stranger's, and mlx-lm takes them as they come
-        reason = f"{type(problem).__name__}: {problem}"[:_REASON_LENGTH].splitlines()[0]
+        reason = " ".join(f"{type(problem).__name__}: {problem}".split())[:_REASON_LENGTH]
         raise InvalidRequest(f"the model in {folder} can't be loaded: {reason}") from problem
     return LoadedModel(
         model=model,
