@@ -61,6 +61,8 @@ def clock() -> Callable[[], datetime]:
 def prepare_machine() -> Machine:
     """Load the fast BLAS, then MLX, and look at what it found. Everything that imports MLX comes after this."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    # OpenBLAS' threads spin while they wait. One core is left to MLX's own thread, which they would starve.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(max(1, (os.cpu_count() or 1) - 1)))
     blas = load_blas(user_cache_path("hilt", appauthor=False))
     try:
         from hilt.engine.devices import find_device
