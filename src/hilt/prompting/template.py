@@ -73,12 +73,19 @@ def detect_dialect(tokenizer: TemplateTokenizer) -> Detection:
     """The dialect in which a model's template writes calls: renders a probe conversation and looks."""
     if not tokenizer.has_chat_template:
         return Detection(None, "the model has no chat template")
-    asked = (User("Call the probe."),)
+    user = User("Call the probe.")
     try:
-        before = _apply(tokenizer, asked, (PROBE_TOOL,), prompting=True)
-        after = _apply(tokenizer, (*asked, Assistant(calls=(PROBE,))), (PROBE_TOOL,), prompting=False)
-    except InvalidRequest as problem:
-        return Detection(None, f"the chat template refuses a turn that calls a tool: {problem.message}")
+        return _probe(tokenizer, user)
+    except InvalidRequest:  # some templates insist on a system message
+        try:
+            return _probe(tokenizer, System("You can call a probe."), user)
+        except InvalidRequest as problem:
+            return Detection(None, f"the chat template refuses a turn that calls a tool: {problem.message}")
+
+
+def _probe(tokenizer: TemplateTokenizer, *asked: Message) -> Detection:
+    before = _apply(tokenizer, asked, (PROBE_TOOL,), prompting=True)
+    after = _apply(tokenizer, (*asked, Assistant(calls=(PROBE,))), (PROBE_TOOL,), prompting=False)
     return detect(after[_shared_length(before, after) :])
 
 

@@ -61,7 +61,7 @@ def _fetch(name: str) -> Path:
             code="model_not_found",
         ) from problem
     except Exception as problem:  # the hub's library lets out whatever its network library raises
-        reason = (str(problem) or type(problem).__name__).splitlines()[0]
+        reason = next(iter(str(problem).strip().splitlines()), type(problem).__name__)
         raise Unavailable(
             f"{name} is not on this machine and can't be fetched from the hub now: {reason}", param="model"
         ) from problem
