@@ -58,7 +58,7 @@ _SUBJECTS = (
     ("{a}*{b}", "{a} * {b}"), ("{a} × {b}", "{a} * {b}"), ("{a} multiplied by {b}", "{a} * {b}"),
     ("the product of {a} and {b}", "{a} * {b}"),
     ("{a} divided by {b}", "{a} / {b}"), ("{a} / {b}", "{a} / {b}"), ("{a}/{b}", "{a} / {b}"), ("{a} ÷ {b}", "{a} / {b}"),
-    ("{a} over {b}", "{a} / {b}"), ("{a} by {b}", "{a} / {b}"),
+    ("{a} over {b}", "{a} / {b}"),
     ("{p} % of {a}", "{p} / 100 * {a}"), ("{p}% of {a}", "{p} / 100 * {a}"), ("{p} percent of {a}", "{p} / 100 * {a}"),
     ("{p} % of {a}", "{p} / 100 * {a}"), ("{p}% of {a}", "{p} / 100 * {a}"), ("{p} percent of {a}", "{p} / 100 * {a}"),
     ("{a} to the power of {n}", "{a} ** {n}"), ("{n} to the power of {m}", "{n} ** {m}"), ("{n}^{m}", "{n} ** {m}"),
@@ -93,6 +93,14 @@ _SUBJECTS = (
     ("{a} plus {p} % tax", "{a} + {p} / 100 * {a}"), ("{a} minus {p} %", "{a} - {p} / 100 * {a}"), ("{a} with {p} percent off", "{a} - {p} / 100 * {a}"),
     ("{p} % off {a}", "{a} - {p} / 100 * {a}"), ("a {p} % tip on {a}", "{p} / 100 * {a}"), ("a {p} percent discount on {a}", "{p} / 100 * {a}"),
     ("{p} percent interest on {a}", "{p} / 100 * {a}"),
+    ("{p}% of {a} plus {b}", "{p} / 100 * {a} + {b}"), ("{p} percent of {a} minus {b}", "{p} / 100 * {a} - {b}"), ("{b} plus {p} % of {a}", "{b} + {p} / 100 * {a}"),
+    ("the square of the sum of {a} and {b}", "({a} + {b}) ** 2"), ("the square root of the sum of {a} and {b}", "sqrt({a} + {b})"), ("half of the sum of {a} and {b}", "({a} + {b}) / 2"),
+    ("the sum of {a} and {b} times {c}", "({a} + {b}) * {c}"), ("the sum of {a} and {b} divided by {c}", "({a} + {b}) / {c}"), ("twice the sum of {a} and {b}", "2 * ({a} + {b})"),
+    ("the difference between {a} and {b} times {c}", "({a} - {b}) * {c}"), ("the product of {a} and {b} plus {c}", "{a} * {b} + {c}"), ("{a} times the sum of {b} and {c}", "{a} * ({b} + {c})"),
+    ("{a} divided by the sum of {b} and {c}", "{a} / ({b} + {c})"), ("{a} plus {b} times {c}", "{a} + {b} * {c}"), ("{a} minus {b} minus {c}", "{a} - {b} - {c}"), ("{a} divided by {b} plus {c}", "{a} / {b} + {c}"),
+    ("the sum of the squares of {n} and {m}", "{n} ** 2 + {m} ** 2"), ("the cube of the sum of {n} and {m}", "({n} + {m}) ** 3"), ("the square of {n} plus the square of {m}", "{n} ** 2 + {m} ** 2"),
+    ("one {n}th of {a}", "{a} / {n}"), ("a fifth of {a}", "{a} / 5"), ("{n} fifths of {a}", "{n} / 5 * {a}"), ("the average of {a}, {b}, {c} and {n}", "({a} + {b} + {c} + {n}) / 4"),
+    ("{a} plus {b} plus {c} plus {n}", "{a} + {b} + {c} + {n}"), ("the square root of {a} plus the square root of {b}", "sqrt({a}) + sqrt({b})"), ("the product of {a}, {b} and {c}", "{a} * {b} * {c}"),
 )  # fmt: skip
 _FRAMES = (
     "What is {s}?", "What's {s}?", "How much is {s}?", "What is {s}?", "What's {s}?", "How much is {s}?", "calculate {s}", "compute {s}",
@@ -134,6 +142,14 @@ _PROBLEMS = (
     ("I drove {a} km in {n} hours. What was my average speed?", "{a} / {n}", "It was {v} km an hour."),
     ("How long is the hypotenuse if the sides are {a} and {b}?", "sqrt({a} ** 2 + {b} ** 2)", "It is {v} long."),
     ("A box holds {n} eggs. How many eggs are in {m} boxes?", "{n} * {m}", "There are {v} eggs."), ("There are {n} rows of {m} chairs. How many chairs is that?", "{n} * {m}", "That is {v} chairs."),
+    ("I bought {n} {thing}s at {x} each and a {thing} for {a}. [What's the total|How much is that|What did I pay]?", "{n} * {x} + {a}", "That is {v}."),
+    ("{n} {thing}s at {a} and {m} more at {b}, what's the total?", "{n} * {a} + {m} * {b}", "The total is {v}."), ("What do {n} {thing}s for {a} and {m} for {b} cost together?", "{n} * {a} + {m} * {b}", "Together they cost {v}."),
+    ("I paid {a}, {b} and {c}. How much is that [together|in total|altogether]?", "{a} + {b} + {c}", "That is {v}."), ("I had {a}, spent {b} and got {c} back. What do I have now?", "{a} - {b} + {c}", "You have {v}."),
+    ("We are {n} people and [the bill|dinner|the hotel] is {a}. [What|How much] does each of us [pay|owe]?", "{a} / {n}", "Each pays {v}."), ("There are {n} of us and it costs {a}. How much each?", "{a} / {n}", "It is {v} each."),
+    ("{n} friends share a {thing} for {a}. How much does each one pay?", "{a} / {n}", "Each pays {v}."), ("The total is {a} for {n} people. What is that per person?", "{a} / {n}", "It is {v} per person."),
+    ("If a [train|car|bus] goes {a} km in {n} hours, how fast is it?", "{a} / {n}", "It goes {v} km an hour."), ("I read {n} pages a day. How many pages is that in {m} days?", "{n} * {m}", "That is {v} pages."),
+    ("A {thing} costs {a}. How many can I buy for {b}?", "{b} / {a}", "You can buy {v}."), ("I walk {x} km a day. How far is that in {n} days?", "{x} * {n}", "That is {v} km."),
+    ("I make {a} a week. What is that in {n} weeks?", "{a} * {n}", "That is {v}."), ("How much is {a} minus {p} percent tax?", "{a} - {p} / 100 * {a}", "It is {v}."),
     ("How much is {n} dozen?", "{n} * 12", "{n} dozen is {v}."), ("One costs {a}. What do {n} cost?", "{n} * {a}", "They cost {v}."),
 )  # fmt: skip
 _THINGS = ("jacket", "chair", "lamp", "book", "bike", "phone", "shirt", "table", "ticket", "bag", "sofa", "mug", "plant", "toy", "pen")
@@ -180,7 +196,37 @@ def _finished(tool: str, request: str, expression: str, subject: str | None, ans
     return Ask(request, tool, {"expression": expression}, {"expression": expression, "value": value}, phrases.upper_start(text))
 
 
+def _symbols(rng: Random, depth: int) -> str:
+    """A random expression in signs, spaced as the tool's own expressions are."""
+    if depth == 0 or rng.random() < 0.25:
+        return str(some_number(rng)) if rng.random() < 0.6 else str(rng.randrange(1, 20))
+    operator_sign = rng.choice("++--***//")
+    left, right = _symbols(rng, depth - 1), _symbols(rng, depth - 1)
+    if rng.random() < 0.15:
+        return f"{rng.choice(('sqrt', 'abs', 'sin', 'cos', 'log', 'round'))}({left})"
+    text = f"{left} {operator_sign} {right}"
+    return f"({text})" if rng.random() < 0.4 else text
+
+
+def _ask_symbols(rng: Random) -> Ask:
+    expression = _symbols(rng, rng.choice((1, 2, 2, 3)))
+    written = expression
+    match int(rng.random() * 5):
+        case 0:
+            written = written.replace(" ", "")
+        case 1:
+            written = written.replace(" * ", "*").replace(" / ", "/")
+        case 2:
+            written = written.replace("*", rng.choice(("x", "×"))).replace("/", rng.choice(("/", "÷", ":")) if "(" not in written else "÷")
+        case _:
+            written = expression
+    request = phrases.say(rng, rng.choice(_FRAMES), {"s": written})
+    return _finished("calculate", request, expression, expression, None)
+
+
 def _ask_once(rng: Random) -> Ask:
+    if rng.random() < 0.12:
+        return _ask_symbols(rng)
     spoken, exact = _drawn(rng)
     if rng.random() < 0.68:
         pattern, expression = rng.choice(_SUBJECTS)

@@ -120,7 +120,7 @@ def restyled(rng: Random, offer: Offer, style: Style, rename: bool) -> Offer:
         return drawn and replace(drawn, ask=there(drawn.ask))
 
     def follow(rng: Random, before: Ask) -> Ask | None:
-        if before.tool != name:
+        if before.tool != name or not set(before.arguments) <= set(back):
             return None
         old = replace(before, tool=offer.name, arguments={back[key]: value for key, value in before.arguments.items()})
         drawn = offer.follow(rng, old)
@@ -168,6 +168,9 @@ def draw_unfit(rng: Random, offers: list[Offer]) -> Ask | None:
         taken |= _NOTED
     if "units" in taken or "math" in taken:
         taken |= {"tax", "loan"}
+    if "units" in taken and not taken & {"currency", "search"} and rng.random() < 0.06:
+        money = next(family for family in families() if family.id == "currency")
+        return draw_offer(rng, money, _UNFIT_STYLE).ask(rng)
     for _ in range(12):
         source = rng.random()
         if source < 0.15:

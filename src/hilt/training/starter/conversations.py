@@ -89,9 +89,9 @@ def _parallel(rng: Random, offers: list[Offer], done: list[Ask]) -> list[Message
             asks = [_settled(rng, ask, done) for ask in pair[1]]
             return [_user(_request(rng, pair[0])), *_called(asks), _answer(phrases.joined_answers(rng, [ask.answer for ask in asks]))]
         asks = [offer.ask(rng) for _ in range(count)]
-        elliptic = _same_tool(rng, asks[:2])
+        elliptic = _same_tool(rng, asks)
         if elliptic is not None:
-            asks = [_settled(rng, ask, done) for ask in asks[:2]]
+            asks = [_settled(rng, ask, done) for ask in asks]
             return [_user(_request(rng, elliptic)), *_called(asks), _answer(phrases.joined_answers(rng, [ask.answer for ask in asks]))]
     else:
         chosen = rng.sample(offers, min(count, len(offers)))
@@ -111,21 +111,21 @@ def _parallel(rng: Random, offers: list[Offer], done: list[Ask]) -> list[Message
 
 
 def _same_tool(rng: Random, asks: list[Ask]) -> str | None:
-    """Two asks of one tool in one breath ("the weather in Rome and Oslo"), where they differ in one spoken value."""
-    first, second = asks
-    if first.arguments.keys() != second.arguments.keys() or len(first.arguments) != 1:
+    """Asks of one tool in one breath ("the weather in Rome and Oslo"), where they differ in one spoken value."""
+    if any(ask.arguments.keys() != asks[0].arguments.keys() or len(ask.arguments) != 1 for ask in asks):
         return None
-    (one,), (other,) = first.arguments.values(), second.arguments.values()
-    if not isinstance(one, str) or not isinstance(other, str) or one == other:
+    values = [next(iter(ask.arguments.values())) for ask in asks]
+    if not all(isinstance(value, str) and len(value) <= 40 and "," not in value for value in values) or len(set(values)) < len(values):
         return None
-    if first.request.count(one) != 1 or other not in second.request or len(one) > 40:
+    first = asks[0].request
+    bare = first.rstrip("?")
+    if first.count(values[0]) != 1 or not bare.endswith(values[0]) or any(value not in ask.request for value, ask in zip(values, asks, strict=True)):
         return None
-    bare = first.request.rstrip("?")
-    if not bare.endswith(one):
-        return None
-    before = bare.removesuffix(one).split(" ")[-2:-1]
-    link = rng.choice((" and ", " and ", ", and ", " and also ", f" and {before[0]} " if before and before[0] in ("in", "for", "of", "about") else " and "))
-    return f"{bare}{link}{other}{'?' if first.request.endswith('?') else ''}"
+    before = bare.removesuffix(values[0]).split(" ")[-2:-1]
+    again = f"{before[0]} " if before and before[0] in ("in", "for", "of", "about", "to") and rng.random() < 0.3 else ""
+    link = rng.choice((" and ", " and ", ", and ", " and also "))
+    middle = "".join(f", {again}{value}" for value in values[1:-1])
+    return f"{bare}{middle}{link}{again}{values[-1]}{'?' if first.endswith('?') else ''}"
 
 
 def _chain(rng: Random, offers: list[Offer], done: list[Ask]) -> list[Message] | None:
@@ -156,7 +156,7 @@ def _vague(rng: Random, offers: list[Offer], done: list[Ask]) -> list[Message] |
 def _follow(rng: Random, offers: list[Offer], done: list[Ask]) -> list[Message] | None:
     if not done or _broke(done[-1]):
         return None
-    for offer in offers:
+    for offer in rng.sample(offers, len(offers)):
         ask = offer.follow(rng, done[-1])
         if ask is not None:
             ask = _settled(rng, ask, done)
@@ -197,6 +197,8 @@ def _small_talk(rng: Random, offers: list[Offer], done: list[Ask]) -> list[Messa
     exchange = rng.choice(talk().exchanges)
     if any("{tools}" in reply for reply in exchange["reply"]) and rng.random() < 0.3:
         exchange = rng.choice(talk().exchanges)
+    if exchange["reply"][0].startswith("I don't know that") and any(offer.topics & {"search", "wiki", "news"} for offer in offers):
+        return None
     replies = exchange["reply"] if offers else exchange.get("bare", exchange["reply"])
     said = rng.choice(exchange["said"])
     if rng.random() < 0.2:

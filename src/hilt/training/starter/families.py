@@ -9,7 +9,7 @@ from typing import Any
 
 from hilt.training.starter import phrases
 from hilt.training.starter.phrases import Fixed, FlatPhrase, Slot
-from hilt.training.starter.tools import Ask, Offer, Style, Vague, function_spec, parameters_schema, shown_value
+from hilt.training.starter.tools import Ask, Offer, Style, Vague, function_spec, modified_name, parameters_schema, shown_value
 from hilt.training.starter.values import Drawn, sort_of
 
 
@@ -106,7 +106,7 @@ def draw_offer(rng: Random, family: Family, style: Style) -> Offer:
     required = [named[slot] for slot in order if not kept[slot].optional]
     about = phrases.say(rng, rng.choice(family.about))
     spec = function_spec(
-        style.naming(rng.choice(family.names)), about, parameters_schema(properties, required, style), style
+        style.naming(modified_name(rng, rng.choice(family.names))), about, parameters_schema(properties, required, style), style
     )
     tool = _FamilyTool(family, str(spec["name"]), named, order)
     return Offer(spec, family.topics, tool.ask, tool.vague, tool.follow)
@@ -147,7 +147,10 @@ class _FamilyTool:
 
     def _result(self, rng: Random, drawn: dict[str, Drawn]) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for name, spec in self.family.result.items():
+        for name, field in self.family.result.items():
+            spec = field.removesuffix(" ?")
+            if spec != field and rng.random() < 0.4:
+                continue
             if spec.startswith("="):
                 if spec[1:] in drawn:
                     result[name] = drawn[spec[1:]].value
@@ -168,7 +171,9 @@ class _FamilyTool:
             values |= {field: shown_value(value) for field, value in result.items()}
             able = [text for text in texts if _slots_of(text) <= values.keys()]
             if able:
-                return _sentence(phrases.choose(rng, phrases.parse(rng.choice(able))), values)
+                told = [len(_slots_of(text) & result.keys()) for text in able]
+                fullest = [text for text, count in zip(able, told, strict=True) if count == max(told)]
+                return _sentence(phrases.choose(rng, phrases.parse(rng.choice(fullest))), values)
         raise ValueError(f"family {self.family.id} has no answer for {result}")
 
     def ask(self, rng: Random) -> Ask:
@@ -217,7 +222,8 @@ def _sentence(flat: FlatPhrase, values: dict[str, str]) -> str:
     return text if named else phrases.upper_start(text)
 
 
-def _slots_of(text: str) -> set[str]:
+@cache
+def _slots_of(text: str) -> frozenset[str]:
     names: set[str] = set()
 
     def walk(phrase: phrases.Phrase) -> None:
@@ -229,7 +235,7 @@ def _slots_of(text: str) -> set[str]:
                     walk(option)
 
     walk(phrases.parse(text))
-    return names
+    return frozenset(names)
 
 
 def _typed(text: str, sort: str) -> Any:

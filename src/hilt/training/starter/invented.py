@@ -13,7 +13,7 @@ from typing import Any
 
 from hilt.training.starter import lexicon, phrases
 from hilt.training.starter.lexicon import invented_word
-from hilt.training.starter.tools import Ask, Offer, Style, Vague, function_spec, parameters_schema, shown_value
+from hilt.training.starter.tools import Ask, Offer, Style, Vague, function_spec, modified_name, parameters_schema, shown_value
 from hilt.training.starter.values import Drawn, sort_of
 
 
@@ -80,7 +80,7 @@ def _parameters(rng: Random, count: int) -> list[_Parameter]:
         else:
             sort, clauses = known[name]
             label = name.removesuffix("_kg").removesuffix("_minutes").replace("_", " ")
-            drawn.append(_Parameter(name, label, sort, clauses if rng.random() < 0.75 else _PLAIN_CLAUSES, rng.random() < 0.5))
+            drawn.append(_Parameter(name, label, sort, clauses if rng.random() < 0.75 or sort.startswith("flag") else _PLAIN_CLAUSES, rng.random() < 0.5))
     return drawn
 
 
@@ -110,7 +110,7 @@ def _offer(rng: Random, sense: str, thing: _Thing, style: Style) -> Offer:
         verb = rng.choice(verbs)
     noun_first = rng.random() < 0.1
     target = f"{thing.noun}s" if sense == "list" and thing.noun[-1] not in "sxhy" and rng.random() < 0.7 else thing.noun
-    name = f"{target}_{verb}" if noun_first else f"{verb}_{target}"
+    name = modified_name(rng, f"{target}_{verb}" if noun_first else f"{verb}_{target}")
     parameters = _parameters(rng, rng.choice((0, 0, 1, 1, 2, 3) if sense not in ("create", "list") else (0, 1, 1, 2, 3)))
     if sense == "update" and not parameters:
         parameters = _parameters(rng, 1)
@@ -207,10 +207,14 @@ class _Tool:
     def _ask_get(self, rng: Random, drawn: dict[str, Drawn], arguments: dict[str, Any], request: str) -> Ask:
         fields = rng.sample(sorted(words().fields), rng.randrange(1, 5))
         result = {field: sort_of(words().fields[field][0]).draw(rng).value for field in fields}
+        result |= any_fields(rng, rng.choice((0, 0, 1, 2, 3)))
         key = drawn[self.key.name] if self.key else Drawn("", "")
         if rng.random() < 0.5:
-            field = rng.choice(fields)
-            request = f"{rng.choice(words().fields[field][1])} the {self.thing.label} {key.said}"
+            field = rng.choice(list(result))
+            if field in words().fields and rng.random() < 0.6:
+                request = f"{rng.choice(words().fields[field][1])} the {self.thing.label} {key.said}"
+            else:
+                request = rng.choice(_FIELD_QUESTIONS).format(l=_label(field), t=f"{rng.choice(('the ', ''))}{self.thing.label} {key.said}")
             clauses = [rng.choice(one.clauses).format(v=drawn[one.name].said, l=one.label) for one in self.every if one is not self.key and one.name in drawn]
             request = f"{' '.join([request, *clauses])}?"
             answer = f"The {_label(field)} of the {self.thing.label} {shown_value(key.value)} is {shown_value(result[field])}."
@@ -256,6 +260,21 @@ class _Tool:
         question = f"What is the {missing[0].label}?" if len(missing) == 1 else f"I still need the {phrases.listed([one.label for one in missing])}."
         reply = ", ".join(drawn[one.name].said for one in missing)
         return Vague(request, question, reply, self._complete(rng, drawn, []))
+
+
+_FIELD_QUESTIONS = ("What's the {l} of {t}", "What is the {l} of {t}", "Which {l} does {t} have", "What {l} is {t} on", "What {l} has {t}", "Do you know the {l} of {t}", "What does it say about the {l} of {t}", "Which {l} is it for {t}")
+
+
+def any_fields(rng: Random, count: int) -> dict[str, Any]:
+    """Result fields that could be called anything."""
+    found: dict[str, Any] = {}
+    for _ in range(count):
+        label = lexicon.pick(rng, "common") if rng.random() < 0.7 else invented_word(rng)
+        if rng.random() < 0.3:
+            label = f"{label}_{lexicon.pick(rng, 'common')}"
+        sort = rng.choice((*_PLAIN_SORTS, "text", "number 1 5000 2", "email", "title", "int 0 100000", "company"))
+        found[label] = sort_of(sort).draw(rng).value
+    return found
 
 
 def _label(field: str) -> str:

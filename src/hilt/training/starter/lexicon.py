@@ -84,9 +84,49 @@ def iso_day(rng: Random) -> str:
 
 
 def person(rng: Random) -> str:
-    """A first name, or first and last."""
-    first = pick(rng, "first_names") if rng.random() < 0.88 else invented_word(rng).capitalize()
-    return f"{first} {pick(rng, 'last_names')}" if rng.random() < 0.3 and first[0].isupper() else first
+    """A first name, or first and last, or a title and last."""
+    first = pick(rng, "first_names") if rng.random() < 0.72 else invented_word(rng).capitalize()
+    if rng.random() < 0.68 or not first[0].isupper():
+        return first
+    last = pick(rng, "last_names") if rng.random() < 0.5 else pick(rng, "common").capitalize() if rng.random() < 0.6 else invented_word(rng).capitalize()
+    return f"{rng.choice(('Dr. ', 'Mr. ', 'Mrs. ', 'Ms. ', 'Prof. '))}{last}" if rng.random() < 0.2 else f"{first} {last}"
+
+
+def free_text(rng: Random, least: int, most: int) -> str:
+    """Words in no order that a list could hold, with commas, numbers and names among them: text to copy, not to know."""
+    words: list[str] = []
+    count = rng.randrange(least, most + 1)
+    while len(words) < count:
+        kind = rng.random()
+        if kind < 0.62:
+            words.append(pick(rng, "common"))
+        elif kind < 0.8:
+            words.append(pick(rng, "small_words"))
+        elif kind < 0.87:
+            words.append(str(rng.randrange(1, rng.choice((12, 100, 3000)))))
+        elif kind < 0.93:
+            words.append(rng.choice((pick(rng, "common").capitalize(), invented_word(rng).capitalize(), pick(rng, "first_names"))))
+        else:
+            words.append(rng.choice((hour(rng), invented_word(rng), code(rng), pick(rng, "weekdays"), f"{pick(rng, 'common')}-{pick(rng, 'common')}", pick(rng, "cities"))))
+    while len(words) > 1 and words[-1] in lexicon()["small_words"]:
+        words[-1] = pick(rng, "common")
+    text = words[0]
+    for word in words[1:]:
+        text += rng.choice((" ", " ", " ", " ", " ", " ", " ", " ", ", ", ", " if count > 3 else " ")) + word
+    return text
+
+
+def free_name(rng: Random) -> str:
+    """A proper name of one to three words that no list holds."""
+    words = [invented_word(rng) if rng.random() < 0.5 else pick(rng, "common") for _ in range(rng.choice((1, 1, 2, 2, 3)))]
+    return " ".join(word.capitalize() for word in words)
+
+
+def question(rng: Random) -> str:
+    """A question about the world, without its mark."""
+    if rng.random() < 0.15:
+        return f"{rng.choice(('who', 'what', 'when', 'where', 'why', 'how'))} {rng.choice(('is', 'was', 'did', 'does'))} {free_text(rng, 2, 6)}"
+    return filled(rng, pick(rng, "questions"))
 
 
 def phone(rng: Random) -> str:
@@ -105,6 +145,8 @@ _MADE: dict[str, Callable[[Random], str]] = {
     "small": lambda rng: str(rng.randrange(2, 12)),
     "amount": lambda rng: f"{rng.randrange(5, 900)} {rng.choice(('euros', 'dollars', 'pounds'))}",
     "phone": phone,
+    "word": lambda rng: pick(rng, "common"),
+    "year": lambda rng: str(rng.randrange(1900, 2027)),
 }
 
 
@@ -120,9 +162,15 @@ def filled(rng: Random, pattern: str) -> str:
 
 def task(rng: Random) -> str:
     """Something to do, as a clause that begins with a verb."""
+    if rng.random() < 0.2:
+        return f"{rng.choice(('get', 'buy', 'find', 'bring', 'see', 'make', 'ask about', 'check', 'move', 'paint', 'tell', 'meet'))} {free_text(rng, 1, 6)}"
     return filled(rng, pick(rng, "tasks"))
 
 
 def fact(rng: Random) -> str:
     """Something to remember, as a sentence without its stop."""
+    if rng.random() < 0.25:
+        subject = rng.choice((f"the {pick(rng, 'common')}", person(rng), f"my {pick(rng, 'common')}", "I", "we", f"the {pick(rng, 'common')} {pick(rng, 'common')}"))
+        verb = rng.choice(("need", "have", "saw", "left", "moved")) if subject in ("I", "we") else rng.choice(("is", "was", "needs", "has", "comes", "costs", "wants", "likes"))
+        return f"{subject} {verb} {free_text(rng, 1, 7)}"
     return filled(rng, pick(rng, "facts"))

@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 from hilt.training.starter import lexicon, phrases
-from hilt.training.starter.tools import Ask, Offer, Vague
+from hilt.training.starter.tools import Ask, Offer, Vague, shown_value
 
 _ADD_TASK = (
     "[make|take|write|add|save|create|leave] a note[:| to] {t}", "note: {t}", "note to self: {t}", "save a note: {t}", "add a note: {t}", "write down: {t}", "write this down: {t}", "note down: {t}", "jot down: {t}", "remember: {t}", "remember to {t}",
@@ -29,7 +29,7 @@ _FIND_FEW = (
 _VAGUE_ADD = (
     "save a note", "make a note", "add a note", "take a note", "write something down", "I want to save a note", "Can you take a note for me?", "I need to write something down", "remember something for me", "note something", "new note", "add something to my notes", "write a note",
 )  # fmt: skip
-_VAGUE_FIND = ("search my notes", "find a note", "look through my notes", "find something in my notes", "I'm looking for a note", "Can you find my note?", "I want to search my notes", "look up a note")
+_VAGUE_FIND = ("search my notes", "find a note", "look through my notes", "find something in my notes", "I'm looking for a note", "Can you find my note?", "I want to search my notes", "look up a note", "what notes do I have?", "show [me |][all |]my notes", "Which notes are there?", "list my notes", "read me my notes")
 
 
 def note(rng: Random, number: int, text: str) -> dict[str, Any]:
@@ -45,7 +45,11 @@ def ask_add(rng: Random) -> Ask:
     else:
         text = lexicon.fact(rng)
         request = rng.choice(_ADD_FACT)
-    if rng.random() < 0.12:
+    if rng.random() < 0.22:
+        text = lexicon.free_text(rng, 2, 16)
+        if "saying" not in request and "{t}\"" not in request and ": {t}" not in request:
+            request = rng.choice(("note: {t}", "make a note: {t}", "add a note: {t}", "save the following: {t}", "please save the following: {t}", "write down: {t}", "note this: {t}", "save this as a note: {t}", "add the following note: {t}", "keep this: {t}"))
+    elif rng.random() < 0.12:
         text = f"{text} and {lexicon.task(rng)}" if "{" in request and request in _ADD_TASK else f"{text} and {lexicon.fact(rng)}"
     said = {"t": text}
     prefix = ""
@@ -126,7 +130,7 @@ def vague_find(rng: Random) -> Vague | None:
     asked = ask_find(rng)
     query = str(asked.arguments["query"])
     asked = _found(rng, "", query, None)
-    return Vague(rng.choice(_VAGUE_FIND), "What should I search for?", rng.choice((query, query, f"for {query}", f"{query}, please")), asked)
+    return Vague(phrases.say(rng, rng.choice(_VAGUE_FIND)), "What should I search for?", rng.choice((query, query, f"for {query}", f"{query}, please")), asked)
 
 
 def follow_find(rng: Random, before: Ask) -> Ask | None:
@@ -137,8 +141,15 @@ def follow_find(rng: Random, before: Ask) -> Ask | None:
     return _found(rng, rng.choice(("And about {q}?", "What about {q}?", "And {q}?", "And on {q}?")).format(q=said), query, None)
 
 
+_KEEP = ("note that", "save that as a note", "write that down", "make a note of that", "note that result", "remember that", "add that to my notes", "keep that in my notes", "save the result", "note it down", "put that in a note", "write down the result")
+
+
 def follow_add(rng: Random, before: Ask) -> Ask | None:
-    """One more note."""
+    """One more note, or a note of what was just worked out."""
+    if before.tool in ("calculate", "convert_units"):
+        value = before.result
+        text = f"{value['expression']} = {shown_value(value['value'])}" if "expression" in value else before.answer.rstrip(".")
+        return Ask(rng.choice(_KEEP), "add_note", {"text": text}, note(rng, rng.randrange(1, 300), text), f"Noted: {text}.")
     if before.tool != "add_note":
         return None
     asked = ask_add(rng)

@@ -171,6 +171,9 @@ def joined_requests(rng: Random, clauses: list[str]) -> str:
 def written(rng: Random, request: str) -> str:
     """A request as it is typed: with or without capital and final mark."""
     style = rng.random()
+    if rng.random() < 0.05:
+        for short, bare in (("What's", "Whats"), ("what's", "whats"), ("I'm", "Im"), ("don't", "dont"), ("Don't", "Dont"), ("How's", "Hows")):
+            request = request.replace(short, bare)
     if style < 0.3:
         return request.rstrip("?.") if rng.random() < 0.6 else request
     if style < 0.36:

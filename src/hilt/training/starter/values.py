@@ -66,7 +66,14 @@ def _same(draw: Callable[[Random], str], *about: str) -> Sort:
 
 def _listed_word(name: str, invented: float, *about: str) -> Sort:
     def draw(rng: Random) -> str:
-        return lexicon.invented_word(rng).capitalize() if rng.random() < invented else pick(rng, name)
+        return lexicon.free_name(rng) if rng.random() < invented else pick(rng, name)
+
+    return _same(draw, *about)
+
+
+def _often_free(name: str, free: float, most: int, *about: str) -> Sort:
+    def draw(rng: Random) -> str:
+        return lexicon.free_text(rng, 1, most) if rng.random() < free else pick(rng, name)
 
     return _same(draw, *about)
 
@@ -108,9 +115,11 @@ def _duration(rng: Random) -> str:
 
 
 def _message(rng: Random) -> str:
-    match int(rng.random() * 7):
+    match int(rng.random() * 9):
         case 0:
             return lexicon.fact(rng)
+        case 7 | 8:
+            return lexicon.free_text(rng, 2, 12)
         case 1:
             return f"I {rng.choice(('will', 'can', 'have to', 'want to', 'forgot to'))} {lexicon.task(rng)}"
         case 2:
@@ -124,7 +133,14 @@ def _message(rng: Random) -> str:
             return lexicon.task(rng)
 
 
+def _city(rng: Random) -> str:
+    name = lexicon.free_name(rng) if rng.random() < 0.22 else pick(rng, "cities")
+    return f"{name}, {rng.choice(('MA', 'CA', 'NY', 'TX', 'France', 'UK', 'Canada', 'WA', 'Spain', 'FL', 'Ontario', 'USA'))}" if rng.random() < 0.06 else name
+
+
 def _title(rng: Random) -> str:
+    if rng.random() < 0.3:
+        return lexicon.free_text(rng, 1, 5)
     return lexicon.filled(rng, rng.choice(("lunch with {person}", "team meeting", "dentist", "{document} review", "call with {person}",
                                            "yoga class", "birthday party", "{language} lesson", "visit to {city}", "{company} interview",
                                            "book club", "parents' evening", "project kickoff", "weekly sync", "{topic} workshop",
@@ -146,23 +162,23 @@ def _made(draw: Callable[[Random], str], *about: str) -> Sort:
 
 
 _SORTS: dict[str, Sort] = {
-    "city": _listed_word("cities", 0.12, "The city.", "Name of the city, e.g. Paris.", "City name."),
-    "place": _same(lambda rng: pick(rng, rng.choice(("cities", "cities", "countries"))), "A place.", "City or country."),
-    "country": _listed_word("countries", 0.04, "The country.", "Name of the country."),
+    "city": _same(_city, "The city.", "Name of the city, e.g. Paris.", "City name."),
+    "place": _same(lambda rng: _city(rng) if rng.random() < 0.7 else pick(rng, "countries"), "A place.", "City or country."),
+    "country": _listed_word("countries", 0.08, "The country.", "Name of the country."),
     "person": _same(lexicon.person, "Name of the person.", "The person's name.", "Who it is for."),
-    "company": _listed_word("companies", 0.2, "Name of the company.", "The company."),
-    "product": _listed_word("products", 0.0, "The product.", "What to look for."),
-    "thing": _listed_word("things", 0.05, "The item.", "Name of the item."),
-    "dish": _listed_word("dishes", 0.04, "Name of the dish.", "The dish."),
-    "song": _listed_word("songs", 0.12, "Title of the song.", "The song."),
-    "artist": _listed_word("artists", 0.12, "Name of the artist.", "The artist or band."),
-    "book": _listed_word("books", 0.1, "Title of the book.", "The book."),
-    "movie": _listed_word("movies", 0.1, "Title of the film.", "The movie."),
+    "company": _listed_word("companies", 0.35, "Name of the company.", "The company."),
+    "product": _often_free("products", 0.35, 3, "The product.", "What to look for."),
+    "thing": _often_free("things", 0.25, 2, "The item.", "Name of the item."),
+    "dish": _often_free("dishes", 0.25, 2, "Name of the dish.", "The dish."),
+    "song": _listed_word("songs", 0.35, "Title of the song.", "The song."),
+    "artist": _listed_word("artists", 0.35, "Name of the artist.", "The artist or band."),
+    "book": _listed_word("books", 0.35, "Title of the book.", "The book."),
+    "movie": _listed_word("movies", 0.35, "Title of the film.", "The movie."),
     "language": _listed_word("languages", 0.0, "The language.", "Target language, such as French."),
-    "room": _listed_word("rooms", 0.0, "The room.", "Name of the room."),
-    "topic": _listed_word("topics", 0.0, "The topic.", "What it is about."),
-    "word": _listed_word("words", 0.0, "The word.", "The word to look up."),
-    "team": _listed_word("teams", 0.05, "The team.", "Name of the team."),
+    "room": _often_free("rooms", 0.15, 2, "The room.", "Name of the room."),
+    "topic": _often_free("topics", 0.45, 5, "The topic.", "What it is about."),
+    "word": _often_free("words", 0.6, 1, "The word.", "The word to look up."),
+    "team": _listed_word("teams", 0.35, "The team.", "Name of the team."),
     "animal": _listed_word("animals", 0.0, "The animal."),
     "plant": _listed_word("plants", 0.0, "The plant."),
     "symptom": _listed_word("symptoms", 0.0, "The symptom."),
@@ -172,10 +188,12 @@ _SORTS: dict[str, Sort] = {
     "weekday": _listed_word("weekdays", 0.0, "Day of the week."),
     "month": _listed_word("months", 0.0, "The month."),
     "folder": _listed_word("folders", 0.1, "The folder.", "Folder name."),
-    "query": _same(lambda rng: lexicon.filled(rng, pick(rng, "queries")), "What to search for.", "Search words."),
+    "query": _same(lambda rng: lexicon.free_text(rng, 1, 5) if rng.random() < 0.35 else lexicon.filled(rng, pick(rng, "queries")), "What to search for.", "Search words."),
     "task": _same(lexicon.task, "The task.", "What has to be done."),
     "fact": _same(lexicon.fact, "The text.", "What to keep in mind."),
     "message": _same(lambda rng: lexicon.filled(rng, _message(rng)), "The text of the message.", "Message body.", "What to say."),
+    "question": _same(lexicon.question, "What to find out.", "The question."),
+    "text": _same(lambda rng: lexicon.free_text(rng, 2, 14), "The text.", "Text."),
     "title": _same(_title, "The title.", "Title of the event.", "A short title."),
     "code": _made(lexicon.code, "The reference.", "Identifier, e.g. ORD-1234.", "The id."),
     "email": _made(_email, "E-mail address.", "The recipient's address."),
@@ -196,7 +214,7 @@ _SORTS: dict[str, Sort] = {
 @cache
 def sort_of(spec: str) -> Sort:
     """The sort that `spec` names: a word such as "city", or "int LOW HIGH", "number LOW HIGH [DIGITS]",
-    "pick value=said,said|value|...", "flag" and "list LOW HIGH SORT". ValueError if there is none."""
+    "pick value=said,said|value|..." (a closed choice), "like value|value|..." (open, these are examples), "flag said if true,...|said if false,..." and "list LOW HIGH SORT". ValueError if there is none."""
     word, _, rest = spec.partition(" ")
     if spec in _SORTS:
         return _SORTS[spec]
@@ -222,6 +240,16 @@ def sort_of(spec: str) -> Sort:
             return Sort({"type": "number"}, draw_number)
         case "pick":
             return _pick_sort(rest)
+        case "like":
+            return _like_sort(rest)
+        case "flag":
+            yes, _, no = rest.partition("|")
+
+            def draw_flag(rng: Random) -> Drawn:
+                value = rng.random() < 0.6
+                return Drawn(rng.choice((yes if value else no).split(",")), value)
+
+            return Sort({"type": "boolean"}, draw_flag)
         case "list":
             few, many, inner = rest.split(" ", 2)
             of = sort_of(inner)
@@ -246,3 +274,22 @@ def _pick_sort(rest: str) -> Sort:
         return Drawn(said[int(rng.random() * len(said))], value)
 
     return Sort({"type": "string", "enum": [value for value, _ in options]}, draw)
+
+
+def _like_sort(rest: str) -> Sort:
+    examples = rest.split("|")
+
+    def draw(rng: Random) -> Drawn:
+        if rng.random() < 0.55:
+            text = rng.choice(examples)
+        elif examples[0][:4] in ("the ", "my "):
+            text = f"the {lexicon.free_text(rng, 1, 2)}" if rng.random() < 0.7 else lexicon.free_name(rng)
+        elif any(character.isdigit() for character in examples[0]):
+            text = lexicon.code(rng) if rng.random() < 0.6 else f"{lexicon.free_name(rng)} {rng.randrange(1, 99)}"
+        elif examples[0][0].isupper():
+            text = lexicon.free_name(rng)
+        else:
+            text = lexicon.free_text(rng, 1, max(2, len(examples[0].split())))
+        return Drawn(text, text)
+
+    return Sort({"type": "string"}, draw)

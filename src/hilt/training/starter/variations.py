@@ -5,7 +5,9 @@ from random import Random
 from typing import Any
 
 from hilt.training.starter.builtin_specs import BUILTIN_NAMES
-from hilt.training.starter.lexicon import invented_word
+from hilt.training.starter.invented import any_fields
+from hilt.training.starter.lexicon import free_text, invented_word
+from hilt.training.starter.phrases import ended, listed, upper_start
 from hilt.training.starter.tools import Ask, camel_case, shown_value
 
 _OTHER_KEYS: dict[str, tuple[str, ...]] = {
@@ -25,6 +27,13 @@ def varied(rng: Random, ask: Ask) -> Ask:
     if ask.tool in BUILTIN_NAMES or not isinstance(ask.result, dict) or "error" in ask.result:
         return ask
     result: dict[str, Any] = dict(ask.result)  # pyright: ignore[reportUnknownArgumentType]
+    if rng.random() < 0.1:
+        return _anything(rng, ask)
+    if "temperature" in result and "degrees" in ask.answer and rng.random() < 0.3:
+        ask, result = _with_unit(rng, ask, result)
+    if isinstance(result.get("conditions"), str) and rng.random() < 0.3:
+        result["conditions"] = result["conditions"].capitalize()
+        ask = replace(ask, result=result)
     shape = rng.random()
     if shape < 0.3:
         return ask
@@ -46,6 +55,25 @@ def varied(rng: Random, ask: Ask) -> Ask:
     if rng.random() < 0.1:
         result = rng.choice(({"result": result}, {"data": result}, {"status": "ok", "data": result}, {"output": result}))
     return replace(ask, result=result)
+
+
+def _with_unit(rng: Random, ask: Ask, result: dict[str, Any]) -> tuple[Ask, dict[str, Any]]:
+    """The temperature with its unit, as text."""
+    shown = f"{result['temperature']}{rng.choice(('°C', '°C', ' °C', '°F', '°', 'C', ' F'))}"
+    answer = ask.answer.replace(f"{result['temperature']} degrees", shown, 1)
+    result = {**result, "temperature": shown}
+    return replace(ask, result=result, answer=answer), result
+
+
+def _anything(rng: Random, ask: Ask) -> Ask:
+    """A result of fields that no one foresaw, and an answer that tells them all."""
+    fields = any_fields(rng, rng.choice((1, 1, 2, 2, 3, 4)))
+    told = [f"the {key.replace('_', ' ')} is {shown_value(value)}" for key, value in fields.items()]
+    if rng.random() < 0.2:
+        text = free_text(rng, 2, 12)
+        return replace(ask, result=text, answer=upper_start(ended(text)))
+    answer = f"{upper_start(listed(told))}."
+    return replace(ask, result=fields, answer=answer)
 
 
 def _other_key(rng: Random, key: str) -> str:

@@ -29,26 +29,33 @@ _READ = (
     "summarize {p}", "Can I see {p}?", "open {p} and tell me what it says",
 )  # fmt: skip
 _LINES = (
-    "{task}", "- {task}", "{fact}", "{task}", "[ ] {task}", "# {title}", "{title}", "TODO: {task}", "{word} {word2} {word3}", "{fact}.", "{key}: {value}", "{key} = {value}", "* {thing}", "{thing}, {n}", "Dear {person},", "print(\"{word}\")", "{n} {thing}",
+    "{task}", "- {task}", "{fact}", "{task}", "[ ] {task}", "# {title}", "{title}", "TODO: {task}", "{word} {word2} {word3}", "{fact}.", "{key}: {value}", "{key} = {value}", "* {thing}", "{thing}, {n}", "Dear {person},", "print(\"{word}\")", "{n} {thing}", "{text}", "{text}", "{text}.",
 )  # fmt: skip
 _TITLES = ("Shopping", "Meeting", "Ideas", "To do", "Notes", "Plan", "Project", "Draft", "Budget", "Packing list", "Agenda", "Install", "Usage", "Summary")
 _KEYS = ("port", "name", "version", "host", "user", "timeout", "color", "debug", "language", "owner", "price", "deadline", "budget", "total", "email", "phone", "address", "theme", "author", "status", "title", "date", "city", "limit", "mode", "room")
 _MISSING = (
+    "there is nothing at '{p}' in the workspace; list_files shows what there is", "'{p}' is a folder; list_files shows what is in it", "'{p}' is a binary file; only text files can be read",
     "no such file: {p}", "file not found: {p}", "{p} does not exist", "there is no file {p} in the workspace", "no such file or folder: {p}", "not found: {p}", "{p} is outside the workspace", "{p} is not a text file", "{p} is a folder", "permission denied: {p}",
 )  # fmt: skip
 
 
 def file_name(rng: Random) -> str:
     """A file name."""
-    stem = pick(rng, "file_stems") if rng.random() < 0.75 else invented_word(rng)
+    stem = pick(rng, "file_stems") if rng.random() < 0.6 else invented_word(rng) if rng.random() < 0.5 else free_stem(rng)
     if rng.random() < 0.1:
         stem = f"{stem}_{rng.randrange(1, 2030)}"
     return f"{stem}.{rng.choice(('txt', 'md', 'txt', pick(rng, 'file_endings')))}"
 
 
+def free_stem(rng: Random) -> str:
+    """A name of one to three plain words."""
+    words = [pick(rng, "common") for _ in range(rng.choice((1, 1, 2, 2, 3)))]
+    return rng.choice(("-", "_", "_", "")).join(words)
+
+
 def folder_name(rng: Random) -> str:
     """A folder name, perhaps two levels deep."""
-    first = pick(rng, "folders") if rng.random() < 0.8 else invented_word(rng)
+    first = pick(rng, "folders") if rng.random() < 0.65 else invented_word(rng) if rng.random() < 0.4 else free_stem(rng)
     return f"{first}/{pick(rng, 'folders')}" if rng.random() < 0.15 else first
 
 
@@ -102,14 +109,14 @@ def text_of(rng: Random) -> str:
     lines: list[str] = []
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4, 5))):
         words = {"word": invented_word(rng), "word2": pick(rng, "words"), "word3": invented_word(rng), "task": lexicon.task(rng), "fact": lexicon.fact(rng)}
-        words |= {"title": rng.choice(_TITLES), "key": rng.choice(_KEYS), "value": key_value(rng), "thing": pick(rng, "things"), "n": str(rng.randrange(1, 300)), "person": lexicon.person(rng)}
+        words |= {"title": rng.choice(_TITLES), "key": rng.choice(_KEYS), "value": key_value(rng), "thing": pick(rng, "things"), "n": str(rng.randrange(1, 300)), "person": lexicon.person(rng), "text": lexicon.free_text(rng, 2, 14)}
         lines.append(phrases.speak(phrases.parse(rng.choice(_LINES).replace("[ ]", "( )")), words))  # pyright: ignore[reportArgumentType]
     return "\n".join(lines)
 
 
 def key_value(rng: Random) -> str:
     """The value of a setting."""
-    return rng.choice((str(rng.randrange(1, 9999)), invented_word(rng), pick(rng, "words"), f"{rng.randrange(0, 9)}.{rng.randrange(0, 20)}.{rng.randrange(0, 9)}", lexicon.code(rng), pick(rng, "cities"), lexicon.person(rng), "true", "localhost"))
+    return rng.choice((lexicon.free_text(rng, 1, 3), str(rng.randrange(1, 9999)), invented_word(rng), pick(rng, "words"), f"{rng.randrange(0, 9)}.{rng.randrange(0, 20)}.{rng.randrange(0, 9)}", lexicon.code(rng), pick(rng, "cities"), lexicon.person(rng), "true", "localhost"))
 
 
 def ask_read(rng: Random) -> Ask:
@@ -119,11 +126,12 @@ def ask_read(rng: Random) -> Ask:
         return _ask_key(rng, path)
     text = text_of(rng) if rng.random() < 0.97 else ""
     cut = len(text) > 40 and rng.random() < 0.04
+    read = f"{text}\n" if text and not cut and rng.random() < 0.5 else text
     request = phrases.say(rng, rng.choice(_READ), {"p": path})
     if rng.random() < 0.05:
         error = rng.choice(_MISSING).format(p=path)
         return Ask(request, "read_file", {"path": path}, {"error": error}, f"That didn't work: {error}.")
-    return Ask(request, "read_file", {"path": path}, {"path": path, "text": text, "truncated": cut}, told(path, text, cut))
+    return Ask(request, "read_file", {"path": path}, {"path": path, "text": read, "truncated": cut}, told(path, text, cut))
 
 
 def told(path: str, text: str, cut: bool = False) -> str:
