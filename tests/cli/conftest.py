@@ -7,9 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from platformdirs import user_cache_path
 
 Hilt = Callable[..., "subprocess.CompletedProcess[str]"]
 HILT = [sys.executable, "-m", "hilt"]
+
+
+@pytest.fixture(scope="session")
+def cache_folder() -> Path:
+    """The user's own cache, so that the fast BLAS is prepared once."""
+    return user_cache_path()
 
 
 @pytest.fixture

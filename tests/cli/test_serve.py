@@ -1,6 +1,7 @@
 """`hilt serve` on the starter model, with the official client, and `hilt doctor`."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -36,7 +37,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, cache_folder: Path) -> Iter
     home = tmp_path_factory.mktemp("home")
     server = subprocess.Popen(
         [*HILT, "serve", "--port", "0"],
-        env={"HOME": str(home), "XDG_CACHE_HOME": str(cache_folder), "PATH": ""},
+        env=os.environ | {"HOME": str(home), "XDG_CACHE_HOME": str(cache_folder)},
         stderr=subprocess.PIPE,
         text=True,
     )
