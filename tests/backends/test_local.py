@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from hilt.backends.local import LocalBackend
 from hilt.conversation import (
@@ -145,6 +146,16 @@ def test_why_a_turn_ended(
     assert [bad.reason for bad in merged.rejected] == rejected
     if not tools:
         assert merged.message.content == text
+
+
+@pytest.mark.parametrize("text", [CALL + CALL, f"{CALL}\n{CALL[:40]}", CALL[: -len("</tool_call>")] + CALL, CALL])
+def test_a_turn_that_may_make_one_call_ends_with_it(tiny_model: LoadedModel, text: str) -> None:
+    request = structs.replace(asking(tools=[ADD]), parallel_calls=False)
+    events = events_of(backend_of(FakeEngine(tiny_model, saying(tiny_model, text))), request)
+    assert [type(event) for event in events[-2:]] == [CallFinished, TurnFinished]
+    merged = merge(events)
+    assert (merged.reason, len(merged.message.calls), merged.rejected) == ("tool_calls", 1, ())
+    assert sum(isinstance(event, CallStarted) for event in events) == 1
 
 
 def test_a_call_that_was_ruled_out_is_rejected(tiny_model: LoadedModel) -> None:

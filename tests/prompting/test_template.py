@@ -234,6 +234,7 @@ QWEN_XML = """{%- for message in messages -%}<|im_start|>{{ message.role }}
 {% endfor -%}{%- if add_generation_prompt %}<|im_start|>assistant
 {% endif -%}"""
 THINKING = CHATML.replace("<|im_start|>assistant\n{% endif", "<|im_start|>assistant\n<think>\n{% endif")
+THINKING_TIGHT = THINKING.replace("\n<tool_call>", "<tool_call>")  # `<think>` and `<tool_call>` begin alike
 SYSTEM_FIRST = "{% if messages[0].role != 'system' %}{{ raise_exception('a system message comes first') }}{% endif %}"
 OTHER = CHATML.replace("<tool_call>", "[CALL]").replace("</tool_call>", "[/CALL]")
 REFUSING = "{% for m in messages if m.tool_calls %}{{ raise_exception('no calls here') }}{% endfor %}" + PLAIN
@@ -244,6 +245,7 @@ REFUSING = "{% for m in messages if m.tool_calls %}{{ raise_exception('no calls 
     [
         (CHATML, "hermes", "writes a call as hermes does"),
         (THINKING, "hermes", "writes a call as hermes does"),
+        (THINKING_TIGHT, "hermes", "writes a call as hermes does"),
         (LLAMA3, "llama3", "writes a call as llama3 does"),
         (QWEN_XML, "qwen_xml", "writes a call as qwen_xml does"),
         (PLAIN, None, "has no place for tool calls"),
@@ -256,6 +258,7 @@ REFUSING = "{% for m in messages if m.tool_calls %}{{ raise_exception('no calls 
     ids=[
         "hermes",
         "thinking",
+        "thinking tight",
         "llama3",
         "qwen_xml",
         "plain",

@@ -8,6 +8,7 @@ from hilt.backends.protocol import ModelCard
 from hilt.backends.stops import StopSearch
 from hilt.conversation import (
     Assistant,
+    CallFinished,
     FinishReason,
     InvalidRequest,
     ModelEvent,
@@ -110,6 +111,7 @@ class _Reply:
         self._tokens = 0
         self._detokenizer = detokenizer
         self._stops = StopSearch(request.sampling.stop)
+        self._parallel_calls = request.parallel_calls
         self._parser = Parser(
             dialect or HERMES,
             tools=request.tools,
@@ -128,11 +130,16 @@ class _Reply:
             case TokenOut(token):
                 self._tokens += 1
                 events = self._feed(self._stops.feed(self._detokenizer.add(token)))
-                return [*events, *self._finish("stop")] if self._stops.found else events
+                if self._stops.found:
+                    return [*events, *self._finish("stop")]
+                if not self._parallel_calls and self._parser.finished_calls:
+                    return [*_up_to_first_call(events), self._end("tool_calls")]
+                return events
             case JobDone(reason, tokens):
                 self._tokens = tokens
                 rest = self._stops.feed(self._detokenizer.finish()) + self._stops.finish()
-                return [*self._feed(rest), *self._finish("stop" if self._stops.found else reason)]
+                events = [*self._feed(rest), *self._finish("stop" if self._stops.found else reason)]
+                return events if self._parallel_calls else _up_to_first_call(events[:-1]) + events[-1:]
             case JobFailed(error):
                 raise error
 
@@ -140,9 +147,18 @@ class _Reply:
         return [*self._parser.feed(text)] if text else []
 
     def _finish(self, reason: FinishReason) -> list[ModelEvent]:
-        self.finished = True
         cut = reason == "length"
         events = self._parser.finish(cut=cut)
         if not cut and self._parser.finished_calls:
             reason = "tool_calls"
-        return [*events, TurnFinished(reason, Usage(self._prompt_tokens, self._cached_tokens, self._tokens))]
+        return [*events, self._end(reason)]
+
+    def _end(self, reason: FinishReason) -> TurnFinished:
+        self.finished = True
+        return TurnFinished(reason, Usage(self._prompt_tokens, self._cached_tokens, self._tokens))
+
+
+def _up_to_first_call(events: list[ModelEvent]) -> list[ModelEvent]:
+    """The events up to the end of the first call that is whole, for a turn that may make only one."""
+    first = next((i for i, e in enumerate(events) if isinstance(e, CallFinished)), len(events))
+    return events[: first + 1]

@@ -86,13 +86,20 @@ def detect_dialect(tokenizer: TemplateTokenizer) -> Detection:
 def _probe(tokenizer: TemplateTokenizer, *asked: Message) -> Detection:
     before = _apply(tokenizer, asked, (PROBE_TOOL,), prompting=True)
     after = _apply(tokenizer, (*asked, Assistant(calls=(PROBE,))), (PROBE_TOOL,), prompting=False)
-    return detect(after[_shared_length(before, after) :])
+    return detect(after[_turn_start(before, after) :])
 
 
-def _shared_length(left: str, right: str) -> int:
-    """Where two texts part; the generation prompt may hold more than a past turn begins with."""
-    length = min(len(left), len(right))
-    return next((i for i in range(length) if left[i] != right[i]), length)
+def _turn_start(before: str, after: str) -> int:
+    """Where the assistant's turn begins in `after`: behind the generation prompt with which `before` ends.
+
+    A generation prompt may hold more than a past turn begins with, such as the opening of a thought; then the turn
+    begins on the line where the two texts part.
+    """
+    if after.startswith(before):
+        return len(before)
+    length = min(len(before), len(after))
+    parted = next((i for i in range(length) if before[i] != after[i]), length)
+    return after.rfind("\n", 0, parted) + 1
 
 
 def _apply(
