@@ -9,7 +9,7 @@ from huggingface_hub._snapshot_download import TreeCacheEntry, write_tree_cache
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from hilt.conversation import NotFound, Unavailable
-from hilt.store import STARTER, find_model, models, names_model
+from hilt.store import STARTER, find_model, hub, names_model
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LONG = "x" * 100_000
@@ -118,7 +118,7 @@ def cached(place: Path, name: str, files: dict[str, str], *, listed: tuple[str, 
 
 def test_a_model_that_was_fetched_before_needs_no_network(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot = cached(place, "org/name", {"config.json": "{}"})
-    monkeypatch.setattr(models, "_fetch", lambda name: pytest.fail("the network was used"))
+    monkeypatch.setattr(hub, "_fetch", lambda name: pytest.fail("the network was used"))
     assert find_model("org/name") == snapshot
 
 
@@ -150,7 +150,7 @@ def test_whatever_goes_wrong_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch
     def download(name: str, *, local_files_only: bool = False, **options: Any) -> str:
         raise LocalEntryNotFoundError("not here") if local_files_only else error
 
-    monkeypatch.setattr(models, "snapshot_download", download)
+    monkeypatch.setattr(hub, "snapshot_download", download)
     with pytest.raises(Unavailable) as refused:
         find_model("org/name")
     assert refused.value.message.endswith(said)
@@ -166,7 +166,7 @@ def test_only_weights_settings_and_tokenizers_are_asked_for(monkeypatch: pytest.
             raise LocalEntryNotFoundError("not here")
         return str(tmp_path)
 
-    monkeypatch.setattr(models, "snapshot_download", download)
+    monkeypatch.setattr(hub, "snapshot_download", download)
     assert find_model("org/name") == tmp_path
     files = ["model.safetensors", "config.json", "chat_template.jinja", "own.py", "pytorch_model.bin", "model.pkl"]
     for options in asked:

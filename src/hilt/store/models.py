@@ -8,16 +8,12 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from huggingface_hub import snapshot_download  # pyright: ignore[reportUnknownVariableType]
-from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-from hilt.conversation import NotFound, Unavailable
+from hilt.conversation import NotFound
 
 STARTER = "starter"
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+_HUB_ID = re.compile(r"(?!.*(?:--|\.\.))(?!.{97})[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHOWN_NAME_LENGTH = 100
-_WANTED_FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer.model", "*.tiktoken", "*.txt"]
 
 
 def names_model(text: str) -> bool:
@@ -42,36 +38,13 @@ def find_model(name: str) -> Path:
     if _is_model_folder(name):
         return Path(name).expanduser().resolve()
     if not _HUB_ID.fullmatch(name):
-        raise _no_such_model(name)
-    try:
-        return Path(snapshot_download(name, allow_patterns=_WANTED_FILES, local_files_only=True))
-    except HFValidationError as problem:
-        raise _no_such_model(name) from problem
-    except LocalEntryNotFoundError:
-        return _fetch(name)
-
-
-def _fetch(name: str) -> Path:
-    try:
-        return Path(snapshot_download(name, allow_patterns=_WANTED_FILES))
-    except RepositoryNotFoundError as problem:
+        shown = name if len(name) <= _SHOWN_NAME_LENGTH else name[:_SHOWN_NAME_LENGTH] + "..."
         raise NotFound(
-            f"the hub has no model {name!r}, or it is private and you are not logged in",
+            f"there is no model {shown!r}: name a folder, a model on the hub such as mlx-community/Qwen3-4B-4bit, "
+            f"or {STARTER!r}",
             param="model",
             code="model_not_found",
-        ) from problem
-    except Exception as problem:  # the hub's library lets out whatever its network library raises
-        reason = next(iter(str(problem).strip().splitlines()), type(problem).__name__)
-        raise Unavailable(
-            f"{name} is not on this machine and can't be fetched from the hub now: {reason}", param="model"
-        ) from problem
+        )
+    from hilt.store.hub import hub_folder
 
-
-def _no_such_model(name: str) -> NotFound:
-    shown = name if len(name) <= _SHOWN_NAME_LENGTH else name[:_SHOWN_NAME_LENGTH] + "..."
-    return NotFound(
-        f"there is no model {shown!r}: name a folder, a model on the hub such as mlx-community/Qwen3-4B-4bit, "
-        f"or {STARTER!r}",
-        param="model",
-        code="model_not_found",
-    )
+    return hub_folder(name)
