@@ -25,7 +25,7 @@ def tips(device: Device, blas: Blas, platform: str, *, nvidia: bool) -> list[str
     if platform == "darwin":
         advice.append("MLX found no Metal device; Hilt needs a Mac with Apple silicon to be fast.")
     if blas.state not in ("loaded", "not_needed"):
-        advice.append(f"The fast BLAS is not in use ({blas.detail}); products are about 100 times slower without it.")
+        advice.append(f"The fast BLAS is not in use ({blas.detail}); products are tens of times slower without it.")
     advice.append(
         "On a CPU the weights are kept as float32, four bytes each: a model of a billion parameters needs 4 GB."
     )

@@ -1,6 +1,6 @@
 """A fast BLAS for MLX on the CPU of a Linux machine, from a wheel, with no system package.
 
-MLX's CPU wheel brings the reference BLAS, which multiplies matrices about a hundred times slower than the processor
+MLX's CPU wheel brings the reference BLAS, which multiplies matrices tens of times slower than the processor
 can. The dynamic linker gives MLX whichever `cblas_sgemm` it finds first in the process, so a library that was loaded
 globally before MLX wins. The wheel of OpenBLAS prefixes its symbols with `scipy_`; patchelf renames the few that MLX
 needs in a copy, once for each version of the wheel, kept in the cache folder.
