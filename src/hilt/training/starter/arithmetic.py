@@ -175,6 +175,8 @@ def _drawn(rng: Random) -> tuple[dict[str, str], dict[str, str]]:
         number = some_number(rng)
         said = spoken_number(rng, number)
         exact[letter] = str(number)
+        if rng.random() < 0.12:
+            exact[letter] = said = f"{rng.randrange(1, 400)}.{rng.choice(('00', '50', '90', '20', '60', '40', '80', '10', '99', '95'))}"
         spoken[letter] = f"{shared_prefix}{said}" if said[0].isdigit() else said
     for letter, low, high in (("n", 2, 16), ("m", 2, 16)):
         number = rng.randrange(low, high)
@@ -182,7 +184,7 @@ def _drawn(rng: Random) -> tuple[dict[str, str], dict[str, str]]:
     percent = rng.choice((5, 10, 15, 20, 25, 30, 40, 50, 75, rng.randrange(1, 100), rng.randrange(1, 100), rng.randrange(2, 500) / 10))
     exact["p"] = spoken["p"] = str(percent)
     short = rng.choice((rng.randrange(1, 30), rng.randrange(2, 99) / 10, rng.randrange(10, 999) / 100))
-    exact["x"] = spoken["x"] = str(short)
+    exact["x"] = spoken["x"] = f"{float(short):.2f}" if rng.random() < 0.25 else str(short)
     return spoken, exact
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-from hilt.training.starter import lexicon, phrases, variations
+from hilt.training.starter import lexicon, phrases, variations, workspace
 from hilt.training.starter.catalogues import draw_catalogue, draw_unfit
 from hilt.training.starter.chains import draw_chain
 from hilt.training.starter.rendering import Conversation, Message, as_json
@@ -22,7 +22,11 @@ class Talk:
     unfit: tuple[str, ...]
     unfit_bare: tuple[str, ...]
     rest_unfit: tuple[str, ...]
+    near: dict[str, tuple[str, ...]]
     exchanges: tuple[dict[str, tuple[str, ...]], ...]
+
+
+_NEAR = {"notes": "near_notes", "files_read": "near_files", "units": "near_units", "time": "near_time"}
 
 
 @cache
@@ -31,7 +35,7 @@ def talk() -> Talk:
     with Path(__file__).with_name("talk.toml").open("rb") as file:
         read = tomllib.load(file)
     exchanges = tuple({key: tuple(texts) for key, texts in entry.items()} for entry in read["talk"])
-    return Talk(tuple(read["systems"]), tuple(read["unfit"]), tuple(read["unfit_bare"]), tuple(read["rest_unfit"]), exchanges)
+    return Talk(tuple(read["systems"]), tuple(read["unfit"]), tuple(read["unfit_bare"]), tuple(read["rest_unfit"]), {topic: tuple(read[key]) for topic, key in _NEAR.items()}, exchanges)
 
 
 def _user(text: str) -> Message:
@@ -168,14 +172,32 @@ def _named_tools(offers: list[Offer]) -> str:
     return phrases.listed([offer.name for offer in offers])
 
 
-def _unfit(rng: Random, offers: list[Offer], done: list[Ask]) -> list[Message] | None:
-    ask = draw_unfit(rng, offers)
-    if ask is None:
+def _near(rng: Random, offers: list[Offer]) -> str | None:
+    """A request near to what an offered built-in tool does, but beyond it; None if another tool might meet it."""
+    topics: set[str] = set().union(*(offer.topics for offer in offers))
+    able = [topic for topic in talk().near if topic in topics]
+    if not able or not topics <= {"math", "time", "units", "files", "files_read", "notes", "notes_search"}:
         return None
+    if "notes" in topics:
+        able = [topic for topic in able if topic != "time"]
+    if not able:
+        return None
+    words = {"n": str(rng.choice((rng.randrange(1, 30), rng.randrange(1, 900)))), "q": lexicon.free_text(rng, 1, 3), "p": workspace.file_path(rng), "p2": workspace.file_path(rng), "folder": workspace.folder_name(rng)}
+    words |= {"person": lexicon.person(rng), "language": lexicon.pick(rng, "languages"), "hour": lexicon.hour(rng), "city": lexicon.pick(rng, "cities"), "date": lexicon.day(rng)}
+    return phrases.say(rng, rng.choice(talk().near[rng.choice(able)]), words)
+
+
+def _unfit(rng: Random, offers: list[Offer], done: list[Ask]) -> list[Message] | None:
+    request = _near(rng, offers) if rng.random() < 0.35 else None
+    if request is None:
+        ask = draw_unfit(rng, offers)
+        if ask is None:
+            return None
+        request = ask.request
     texts = talk().unfit if offers else talk().unfit_bare
     if len(offers) > 8:
         texts = texts[:2]
-    return [_user(_request(rng, ask.request)), _answer(rng.choice(texts).replace("{tools}", _named_tools(offers) if offers else ""))]
+    return [_user(_request(rng, request)), _answer(rng.choice(texts).replace("{tools}", _named_tools(offers) if offers else ""))]
 
 
 def _half_fit(rng: Random, offers: list[Offer], done: list[Ask]) -> list[Message] | None:

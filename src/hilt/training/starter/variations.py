@@ -34,6 +34,11 @@ def varied(rng: Random, ask: Ask) -> Ask:
     if isinstance(result.get("conditions"), str) and rng.random() < 0.3:
         result["conditions"] = result["conditions"].capitalize()
         ask = replace(ask, result=result)
+    if "snippet" in result and rng.random() < 0.6:
+        return replace(ask, result=_hits(rng, result))
+    bare = _bare(rng, ask, result)
+    if bare is not None:
+        return replace(ask, result=bare)
     shape = rng.random()
     if shape < 0.3:
         return ask
@@ -59,10 +64,42 @@ def varied(rng: Random, ask: Ask) -> Ask:
 
 def _with_unit(rng: Random, ask: Ask, result: dict[str, Any]) -> tuple[Ask, dict[str, Any]]:
     """The temperature with its unit, as text."""
+    if rng.random() < 0.35:
+        unit = rng.choice(("celsius", "fahrenheit", "Celsius", "C"))
+        value: Any = str(result["temperature"]) if rng.random() < 0.4 else result["temperature"]
+        answer = ask.answer.replace(f"{result['temperature']} degrees", f"{result['temperature']} degrees {unit.capitalize()}", 1)
+        result = {**result, "temperature": value, "unit": unit}
+        return replace(ask, result=result, answer=answer), result
     shown = f"{result['temperature']}{rng.choice(('°C', '°C', ' °C', '°F', '°', 'C', ' F'))}"
     answer = ask.answer.replace(f"{result['temperature']} degrees", shown, 1)
     result = {**result, "temperature": shown}
     return replace(ask, result=result, answer=answer), result
+
+
+def _bare(rng: Random, ask: Ask, result: dict[str, Any]) -> Any:
+    """The one value that the answer tells, alone, or a mere "ok" where the answer tells nothing of the result; else None."""
+    if rng.random() > 0.4 or any(isinstance(value, (list, dict)) for value in result.values()):
+        return None
+    arguments = [value for value in ask.arguments.values() if isinstance(value, (str, int, float))]
+    told = [value for value in result.values() if not isinstance(value, bool) and value not in arguments and shown_value(value) in ask.answer]
+    if len(told) == 1 and all(value in arguments or value in told or shown_value(value) not in ask.answer for value in result.values()):
+        return told[0] if isinstance(told[0], str) else str(told[0])
+    if not told and not any(isinstance(value, bool) and key != "ok" for key, value in result.items()):
+        return rng.choice(("ok", "OK", "done", "Done.", "success", "true", "{}", "null", "sent", "completed"))
+    return None
+
+
+def _hits(rng: Random, result: dict[str, Any]) -> Any:
+    """Search results as a list; the answer tells the first one's text."""
+    key, count = rng.choice(("snippet", "text", "summary", "content", "description", "body")), rng.randrange(1, 4)
+    hits: list[dict[str, Any]] = []
+    for at in range(count):
+        hit: dict[str, Any] = {"title": free_text(rng, 1, 5).capitalize() if at or "title" not in result else result["title"]}
+        if "url" in result or rng.random() < 0.4:
+            hit["url"] = result["url"] if at == 0 and "url" in result else f"https://{invented_word(rng)}.org"
+        hit[key] = result["snippet"] if at == 0 else free_text(rng, 2, 10)
+        hits.append(hit)
+    return rng.choice((hits, {"results": hits}, {"results": hits}, hits[0]))
 
 
 def _anything(rng: Random, ask: Ask) -> Ask:
