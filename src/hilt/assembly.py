@@ -73,6 +73,8 @@ def prepare_machine() -> Machine:
     from hilt.engine.advice import tips
 
     device = find_device()
+    if device.kind != "cpu":
+        blas = Blas("not_needed", f"products run on {device.kind}")
     return Machine(device, blas, tips(device, blas, sys.platform, nvidia=NVIDIA_DRIVER.exists()))
 
 
