@@ -15,13 +15,23 @@ BUILTIN_SPECS: dict[str, dict[str, Any]] = {
         _spec(
             "calculate",
             "Work out an arithmetic expression.",
-            {"expression": {"type": "string", "description": "An arithmetic expression such as 0.17 * (3 + 4) or sqrt(2)."}},
+            {
+                "expression": {
+                    "type": "string",
+                    "description": "An arithmetic expression such as 0.17 * (3 + 4) or sqrt(2).",
+                }
+            },
             ["expression"],
         ),
         _spec(
             "current_time",
             "Tell the current date, weekday and time.",
-            {"timezone": {"type": "string", "description": "IANA time zone such as Europe/Paris; the local one if left out."}},
+            {
+                "timezone": {
+                    "type": "string",
+                    "description": "IANA time zone such as Europe/Paris; the local one if left out.",
+                }
+            },
             [],
         ),
         _spec(
@@ -46,7 +56,9 @@ BUILTIN_SPECS: dict[str, dict[str, Any]] = {
             {"path": {"type": "string", "description": "The file, relative to the workspace."}},
             ["path"],
         ),
-        _spec("add_note", "Save a note.", {"text": {"type": "string", "description": "The text of the note."}}, ["text"]),
+        _spec(
+            "add_note", "Save a note.", {"text": {"type": "string", "description": "The text of the note."}}, ["text"]
+        ),
         _spec(
             "search_notes",
             "Search the saved notes.",

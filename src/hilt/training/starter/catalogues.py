@@ -8,6 +8,7 @@ from typing import Any
 from hilt.training.starter import arithmetic, clock, invented, notes, units, workspace
 from hilt.training.starter.builtin_specs import BUILTIN_NAMES, BUILTIN_SPECS
 from hilt.training.starter.families import Family, draw_offer, families
+from hilt.training.starter.phrasing_tables import named
 from hilt.training.starter.tools import Ask, Offer, Style, Vague, draw_style, function_spec, parameters_schema
 
 _MAKERS: dict[str, Callable[[dict[str, Any]], Offer]] = {
@@ -19,26 +20,12 @@ _MAKERS: dict[str, Callable[[dict[str, Any]], Offer]] = {
     "add_note": notes.offer_add,
     "search_notes": notes.offer_find,
 }
-_OTHER_ABOUTS: dict[str, tuple[str, ...]] = {
-    "calculate": ("Evaluate an arithmetic expression.", "A calculator.", "Does math.", "Compute the value of a formula.", "Calculator for arithmetic"),
-    "current_time": ("Current date and time.", "What time and day it is, in a time zone.", "Get the current time.", "Returns date, weekday and time", "A clock."),
-    "convert_units": ("Unit conversion.", "Convert between units, such as miles and kilometers.", "Converts a quantity into another unit", "Change the unit of a value."),
-    "list_files": ("Show what is in a folder.", "List a directory.", "Names of the files in a folder", "Look into a folder of the workspace."),
-    "read_file": ("Show the text of a file.", "Get the contents of a file", "Open a text file.", "Returns what a file says."),
-    "add_note": ("Write down a note.", "Store a note", "Remember something for the user.", "Create a note."),
-    "search_notes": ("Find notes.", "Look for notes that contain some words", "Query the notebook.", "Find what the user wrote down."),
-}
-_OTHER_NAMES: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, ...]]]] = {
-    "calculate": (("calculator", "calc", "evaluate", "math", "compute", "eval_expression"), {"expression": ("expr", "formula", "input", "expression")}),
-    "current_time": (("get_time", "clock", "now", "get_current_time", "datetime_now", "get_date"), {"timezone": ("tz", "time_zone", "zone", "timezone")}),
-    "convert_units": (("unit_converter", "convert", "convert_measure", "units"), {"value": ("value", "amount", "quantity"), "from_unit": ("from", "source_unit", "unit_from"), "to_unit": ("to", "target_unit", "unit_to")}),
-    "list_files": (("ls", "list_directory", "dir", "list_dir"), {"path": ("directory", "folder", "dir", "path")}),
-    "read_file": (("open_file", "cat", "get_file", "file_read"), {"path": ("file", "filename", "file_path", "path")}),
-    "add_note": (("save_note", "create_note", "write_note", "remember"), {"text": ("note", "content", "body", "text")}),
-    "search_notes": (("find_notes", "notes_search", "query_notes"), {"query": ("q", "text", "keywords", "query"), "limit": ("max_results", "count", "n", "limit")}),
-}
+_OTHER_ABOUTS = named("catalogues", "other_abouts")
+_OTHER_NAMES = named("catalogues", "names")
 # Requests about these could be met by a search of the web, or by a look into the notes.
-_SEARCHABLE = frozenset("weather air sun contact birthday company stock crypto country holiday movie cinema sports dictionary synonyms recipe calories plant wiki news restaurant trains flights route traffic visa medicine color product translate hotel books flight_status joke quote distance currency".split())
+_SEARCHABLE = frozenset(
+    "weather air sun contact birthday company stock crypto country holiday movie cinema sports dictionary synonyms recipe calories plant wiki news restaurant trains flights route traffic visa medicine color product translate hotel books flight_status joke quote distance currency".split()
+)
 _NOTED = frozenset(("contact", "birthday"))
 
 
@@ -95,7 +82,7 @@ def _builtins(rng: Random, count: int | None = None) -> list[Offer]:
 
 def restyled(rng: Random, offer: Offer, style: Style, rename: bool) -> Offer:
     """A built-in tool under another description and, with `rename`, other names; its asks are translated."""
-    names, parameters = _OTHER_NAMES[offer.name]
+    names, parameters = _OTHER_NAMES[offer.name], named("catalogues", "parameters", offer.name)
     name = style.naming(rng.choice(names)) if rename else offer.name
     schema = offer.spec["parameters"]
     renamed = {key: style.naming(rng.choice(parameters[key])) if rename else key for key in schema["properties"]}
@@ -106,7 +93,12 @@ def restyled(rng: Random, offer: Offer, style: Style, rename: bool) -> Offer:
             kept.pop("default", None)
         properties[renamed[key]] = kept
     required = [renamed[key] for key in schema["required"]]
-    spec = function_spec(name, rng.choice((*_OTHER_ABOUTS[offer.name], offer.spec["description"])), parameters_schema(properties, required, style), style)
+    spec = function_spec(
+        name,
+        rng.choice((*_OTHER_ABOUTS[offer.name], offer.spec["description"])),
+        parameters_schema(properties, required, style),
+        style,
+    )
     back = {new: old for old, new in renamed.items()}
 
     def there(ask: Ask) -> Ask:
@@ -133,7 +125,9 @@ def restyled(rng: Random, offer: Offer, style: Style, rename: bool) -> Offer:
     return Offer(spec, offer.topics, ask, vague, follow, pair)
 
 
-def _from_families(rng: Random, count: int, style: Style, held_out: bool = False, beside: list[Offer] | None = None) -> list[Offer]:
+def _from_families(
+    rng: Random, count: int, style: Style, held_out: bool = False, beside: list[Offer] | None = None
+) -> list[Offer]:
     taken: set[str] = set().union(*(offer.topics for offer in beside or []))
     if taken & {"files", "files_read"}:
         taken |= {"books"}

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from hilt.training.starter import arithmetic, clock, lexicon, notes, phrases, units, workspace
+from hilt.training.starter.phrasing_tables import rows, texts
 from hilt.training.starter.tools import Ask, Offer, shown_value
 
 
@@ -27,16 +28,44 @@ def _list_then_read(rng: Random) -> Chain:
     where = f" in {folder}" if folder else ""
     if rng.random() < 0.45:
         entries = [entry, *[one for one in entries if one["kind"] == "file"]]
-        request = phrases.say(rng, rng.choice(("read the first file{w}", "list the files{w} and [read|open] the first [one|file]", "open the first file you find{w}", "look{w} and show me the first file", "see what files there are{w} and read the first one", "What does the first file{w} say?")), {"w": where})
+        request = phrases.say(
+            rng,
+            rng.choice(
+                (
+                    "read the first file{w}",
+                    "list the files{w} and [read|open] the first [one|file]",
+                    "open the first file you find{w}",
+                    "look{w} and show me the first file",
+                    "see what files there are{w} and read the first one",
+                    "What does the first file{w} say?",
+                )
+            ),
+            {"w": where},
+        )
         if where == "" and request.startswith("look and"):
             request = request.replace("look and", "look around and")
     else:
         entries.insert(rng.randrange(len(entries) + 1), entry)
-        request = phrases.say(rng, rng.choice(("find the {s} file{w} and [read|open] it", "look for the {s} file{w} and tell me what it says", "[look at|list] the files{w} and [open|read] the one called {s}", "There should be a {s} file{w}. What does it say?", "list the files{w}, then read the {s} file", "which files are there{w}? Read me the one named {s}")), {"w": where, "s": stem})
+        request = phrases.say(
+            rng,
+            rng.choice(
+                (
+                    "find the {s} file{w} and [read|open] it",
+                    "look for the {s} file{w} and tell me what it says",
+                    "[look at|list] the files{w} and [open|read] the one called {s}",
+                    "There should be a {s} file{w}. What does it say?",
+                    "list the files{w}, then read the {s} file",
+                    "which files are there{w}? Read me the one named {s}",
+                )
+            ),
+            {"w": where, "s": stem},
+        )
     path = f"{folder}/{name}" if folder else name
     text = workspace.text_of(rng)
     first = Ask("", "list_files", {"path": folder} if folder else {}, {"path": folder or ".", "entries": entries}, "")
-    second = Ask("", "read_file", {"path": path}, {"path": path, "text": text, "truncated": False}, workspace.told(path, text))
+    second = Ask(
+        "", "read_file", {"path": path}, {"path": path, "text": text, "truncated": False}, workspace.told(path, text)
+    )
     return Chain(request, (first, second), second.answer)
 
 
@@ -44,31 +73,67 @@ def _missing_file(rng: Random) -> Chain:
     """A folder without the file that was asked for."""
     stem = lexicon.pick(rng, "file_stems")
     entries = [entry for entry in workspace.entries_of(rng) if stem not in entry["name"]]
-    request = phrases.say(rng, rng.choice(("find the {s} file and read it", "look for the {s} file and tell me what it says", "list the files, then read the {s} file")), {"s": stem})
+    request = phrases.say(
+        rng,
+        rng.choice(
+            (
+                "find the {s} file and read it",
+                "look for the {s} file and tell me what it says",
+                "list the files, then read the {s} file",
+            )
+        ),
+        {"s": stem},
+    )
     first = Ask("", "list_files", {}, {"path": ".", "entries": entries}, "")
     return Chain(request, (first,), f"I found no {stem} file. {workspace.described(entries, 'in the workspace')}")
 
 
-_SUMS = (
-    ("what [is|are] {n} times [that|it]", "{v} * {n}"), ("multiply [it|that] by {n}", "{v} * {n}"), ("divide [it|that] by {n}", "{v} / {n}"), ("work out {p} % of [it|that]", "{p} / 100 * {v}"),
-    ("tell me {p}% of [it|that]", "{p} / 100 * {v}"), ("add {n} to [it|that]", "{v} + {n}"), ("double [it|that]", "2 * {v}"), ("tell me how much [it|that] is in {n} months", "{v} * {n}"), ("subtract {n} from [it|that]", "{v} - {n}"),
-)  # fmt: skip
-_AMOUNTS = ("rent", "budget", "price", "total", "salary", "deposit", "fee", "bonus", "limit", "distance", "debt", "score", "discount", "wage", "cost")
+_SUMS = rows("chains", "sums")
+_AMOUNTS = texts("chains", "amounts")
 
 
 def _sum_of(rng: Random, value: str) -> tuple[str, Ask]:
     text, pattern = rng.choice(_SUMS)
-    words = {"n": str(rng.choice((2, 3, 4, 5, 6, 10, 12, rng.randrange(2, 60)))), "p": str(rng.choice((5, 10, 15, 20, 25, 50, rng.randrange(1, 90)))), "v": value}
+    words = {
+        "n": str(rng.choice((2, 3, 4, 5, 6, 10, 12, rng.randrange(2, 60)))),
+        "p": str(rng.choice((5, 10, 15, 20, 25, 50, rng.randrange(1, 90)))),
+        "v": value,
+    }
     expression = pattern.format(**words)
     result = {"expression": expression, "value": arithmetic.worked_out(expression)}
-    return phrases.say(rng, text, words), Ask("", "calculate", {"expression": expression}, result, f"{expression} is {shown_value(result['value'])}.")
+    return phrases.say(rng, text, words), Ask(
+        "", "calculate", {"expression": expression}, result, f"{expression} is {shown_value(result['value'])}."
+    )
 
 
 def _search_then_sum(rng: Random) -> Chain:
     what, value = rng.choice(_AMOUNTS), str(rng.choice((rng.randrange(10, 5000), rng.randrange(100, 90000) / 100)))
     tail, second = _sum_of(rng, value)
-    request = phrases.say(rng, rng.choice(("look up the {w} in my notes and ", "find the {w} in my notes and ", "search my notes for the {w}, then ", "get the {w} from my notes and ", "check my notes for the {w} and ")), {"w": what}) + tail
-    text = rng.choice((f"{what}: {value}", f"the {what} is {value}", f"{what} {value} euros", f"the {what} went up to {value}", f"{what} = {value}"))
+    request = (
+        phrases.say(
+            rng,
+            rng.choice(
+                (
+                    "look up the {w} in my notes and ",
+                    "find the {w} in my notes and ",
+                    "search my notes for the {w}, then ",
+                    "get the {w} from my notes and ",
+                    "check my notes for the {w} and ",
+                )
+            ),
+            {"w": what},
+        )
+        + tail
+    )
+    text = rng.choice(
+        (
+            f"{what}: {value}",
+            f"the {what} is {value}",
+            f"{what} {value} euros",
+            f"the {what} went up to {value}",
+            f"{what} = {value}",
+        )
+    )
     saved = [notes.note(rng, rng.randrange(1, 300), text)]
     first = Ask("", "search_notes", {"query": what}, {"query": what, "notes": saved}, "")
     return Chain(request, (first, second), f"The {what} is {value}. {phrases.upper_start(second.answer)}")
@@ -82,17 +147,38 @@ def _search_finds_nothing(rng: Random) -> Chain:
 
 
 def _read_then_sum(rng: Random) -> Chain:
-    what, value, path = rng.choice(_AMOUNTS), str(rng.choice((rng.randrange(10, 5000), rng.randrange(100, 90000) / 100))), workspace.file_path(rng)
+    what, value, path = (
+        rng.choice(_AMOUNTS),
+        str(rng.choice((rng.randrange(10, 5000), rng.randrange(100, 90000) / 100))),
+        workspace.file_path(rng),
+    )
     tail, second = _sum_of(rng, value)
-    request = phrases.say(rng, rng.choice(("read {p}, take the {w} and ", "take the {w} from {p} and ", "look up the {w} in {p} and ", "open {p}, find the {w} and ")), {"w": what, "p": path}) + tail
+    request = (
+        phrases.say(
+            rng,
+            rng.choice(
+                (
+                    "read {p}, take the {w} and ",
+                    "take the {w} from {p} and ",
+                    "look up the {w} in {p} and ",
+                    "open {p}, find the {w} and ",
+                )
+            ),
+            {"w": what, "p": path},
+        )
+        + tail
+    )
     sign = rng.choice((": ", " = ", " is "))
-    others = [f"{key}{sign}{workspace.key_value(rng)}" for key in rng.sample(("name", "owner", "city", "author", "title", "date"), rng.randrange(0, 3))]
+    others = [
+        f"{key}{sign}{workspace.key_value(rng)}"
+        for key in rng.sample(("name", "owner", "city", "author", "title", "date"), rng.randrange(0, 3))
+    ]
     others.insert(rng.randrange(len(others) + 1), f"{what}{sign}{value}")
     first = Ask("", "read_file", {"path": path}, {"path": path, "text": "\n".join(others), "truncated": False}, "")
     return Chain(request, (first, second), f"The {what} is {value}. {phrases.upper_start(second.answer)}")
 
 
-_KEEP = (" and [save|keep|note|write down] the result", " and [save|add] the result [as a note|to my notes]", " and make a note of [it|the result]", ", then [note|save] the result", " and write [it|the result] down", " and put the answer in my notes")
+_KEEP = texts("chains", "keep")
 
 
 def _then_note(rng: Random, first: Ask, text: str, request: str) -> Chain:
@@ -113,7 +199,9 @@ def _sum_then_note(rng: Random) -> Chain:
 def _conversion_then_note(rng: Random) -> Chain:
     while True:
         first = units.ask(rng)
-        if first.request.startswith(("convert", "turn", "change", "work out", "tell")) and not first.request.endswith("?"):
+        if first.request.startswith(("convert", "turn", "change", "work out", "tell")) and not first.request.endswith(
+            "?"
+        ):
             break
     return _then_note(rng, first, first.answer.rstrip("."), first.request + phrases.say(rng, rng.choice(_KEEP)))
 
@@ -123,15 +211,47 @@ def _date_note(rng: Random) -> Chain:
     result = base.result
     first = Ask("", "current_time", {}, result, "")
     if rng.random() < 0.6:
-        request = phrases.say(rng, rng.choice(("[note|save|write down] today's date", "make a note of today's date", "add today's date to my notes", "save the [current |]date as a note")))
+        request = phrases.say(
+            rng,
+            rng.choice(
+                (
+                    "[note|save|write down] today's date",
+                    "make a note of today's date",
+                    "add today's date to my notes",
+                    "save the [current |]date as a note",
+                )
+            ),
+        )
         return _then_note(rng, first, f"{result['weekday']}, {result['date']}", request)
-    request = phrases.say(rng, rng.choice(("[note|save|write down] the [current |]time", "make a note of the [current |]time", "add the time to my notes", "save what time it is")))
+    request = phrases.say(
+        rng,
+        rng.choice(
+            (
+                "[note|save|write down] the [current |]time",
+                "make a note of the [current |]time",
+                "add the time to my notes",
+                "save what time it is",
+            )
+        ),
+    )
     return _then_note(rng, first, result["time"][:5], request)
 
 
 def _copy_to_note(rng: Random) -> Chain:
     path, text = workspace.file_path(rng), rng.choice((lexicon.task(rng), lexicon.fact(rng), lexicon.code(rng)))
-    request = phrases.say(rng, rng.choice(("read {p} and save [it|what it says] as a note", "copy {p} into my notes", "save the text of {p} as a note", "put what {p} says into my notes", "open {p} and note what it says")), {"p": path})
+    request = phrases.say(
+        rng,
+        rng.choice(
+            (
+                "read {p} and save [it|what it says] as a note",
+                "copy {p} into my notes",
+                "save the text of {p} as a note",
+                "put what {p} says into my notes",
+                "open {p} and note what it says",
+            )
+        ),
+        {"p": path},
+    )
     first = Ask("", "read_file", {"path": path}, {"path": path, "text": text, "truncated": False}, "")
     return _then_note(rng, first, text, request)
 
@@ -139,12 +259,60 @@ def _copy_to_note(rng: Random) -> Chain:
 def _search_then_convert(rng: Random) -> Chain:
     kind = rng.choice(("length", "mass", "volume", "time"))
     source, target = rng.sample(units.KINDS[kind], 2)
-    what, value = rng.choice(("rope", "table", "parcel", "dog", "tank", "trip", "suitcase", "carpet", "pool", "shelf", "fence", "film", "bottle")), rng.randrange(2, 400)
-    text = rng.choice((f"{what}: {value} {source.said[0]}", f"the {what} has {value} {source.said[0]}", f"{what} = {value} {source.said[0]}"))
-    request = phrases.say(rng, rng.choice(("look up the {w} in my notes and convert it to {t}", "search my notes for the {w} and tell me the value in {t}", "find the {w} in my notes, then convert it to {t}", "What do my notes say about the {w}, in {t}?")), {"w": what, "t": target.said[0]})
-    first = Ask("", "search_notes", {"query": what}, {"query": what, "notes": [notes.note(rng, rng.randrange(1, 300), text)]}, "")
+    what, value = (
+        rng.choice(
+            (
+                "rope",
+                "table",
+                "parcel",
+                "dog",
+                "tank",
+                "trip",
+                "suitcase",
+                "carpet",
+                "pool",
+                "shelf",
+                "fence",
+                "film",
+                "bottle",
+            )
+        ),
+        rng.randrange(2, 400),
+    )
+    text = rng.choice(
+        (
+            f"{what}: {value} {source.said[0]}",
+            f"the {what} has {value} {source.said[0]}",
+            f"{what} = {value} {source.said[0]}",
+        )
+    )
+    request = phrases.say(
+        rng,
+        rng.choice(
+            (
+                "look up the {w} in my notes and convert it to {t}",
+                "search my notes for the {w} and tell me the value in {t}",
+                "find the {w} in my notes, then convert it to {t}",
+                "What do my notes say about the {w}, in {t}?",
+            )
+        ),
+        {"w": what, "t": target.said[0]},
+    )
+    first = Ask(
+        "",
+        "search_notes",
+        {"query": what},
+        {"query": what, "notes": [notes.note(rng, rng.randrange(1, 300), text)]},
+        "",
+    )
     result = units.converted(value, source, target, kind)
-    second = Ask("", "convert_units", {"value": value, "from_unit": source.name, "to_unit": target.name}, {"value": float(value), "from_unit": source.name, "to_unit": target.name, "result": result}, "")
+    second = Ask(
+        "",
+        "convert_units",
+        {"value": value, "from_unit": source.name, "to_unit": target.name},
+        {"value": float(value), "from_unit": source.name, "to_unit": target.name, "result": result},
+        "",
+    )
     return Chain(request, (first, second), f"{value} {source.said[0]} is {shown_value(result)} {target.said[0]}.")
 
 
@@ -182,9 +350,17 @@ def _result_then_sum(rng: Random, offer: Offer) -> Chain | None:
         first = offer.ask(rng)
         if not isinstance(first.result, dict):
             continue
-        numbers: list[Any] = [value for key, value in first.result.items() if isinstance(value, (int, float)) and not isinstance(value, bool) and first.arguments.get(key) != value]  # pyright: ignore[reportUnknownVariableType]
+        numbers: list[Any] = [
+            value
+            for key, value in first.result.items()
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and first.arguments.get(key) != value
+        ]  # pyright: ignore[reportUnknownVariableType]
         if len(numbers) == 1 and "e" not in str(numbers[0]) and numbers[0] >= 0 and "?" not in first.request[:-1]:
             tail, second = _sum_of(rng, shown_value(numbers[0]))
             head = first.request.rstrip("?")
-            return Chain(f"{head}{rng.choice((', and then ', ' and then ', '? Then ', ', then '))}{tail}", (first, second), f"{first.answer} {phrases.upper_start(second.answer)}")
+            return Chain(
+                f"{head}{rng.choice((', and then ', ' and then ', '? Then ', ', then '))}{tail}",
+                (first, second),
+                f"{first.answer} {phrases.upper_start(second.answer)}",
+            )
     return None

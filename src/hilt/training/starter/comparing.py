@@ -60,7 +60,10 @@ def fits_schema(call: WrittenCall, tools: Sequence[dict[str, Any]]) -> bool:
 
 
 _UNIT_NAMES = {
-    word.lower().rstrip("s"): unit.name for units in KINDS.values() for unit in units for word in (unit.name, *unit.said)
+    word.lower().rstrip("s"): unit.name
+    for units in KINDS.values()
+    for unit in units
+    for word in (unit.name, *unit.said)
 } | {"degc": "celsius", "degf": "fahrenheit", "degree_celsius": "celsius", "degree_fahrenheit": "fahrenheit"}
 
 
@@ -111,6 +114,12 @@ def judged_answer(text: str, reference: str, seen: str) -> Verdict:
         return Verdict(faithful=False)
     numbers = set(_NUMBER.findall(text))
     told = set(_NUMBER.findall(reference)) <= numbers
-    names = {word for word in re.findall(r"(?<=[a-z,:] )[A-Z][\w'-]+|\w+\.\w{2,4}\b", reference) if not word[0].isdigit()}
+    names = {
+        word for word in re.findall(r"(?<=[a-z,:] )[A-Z][\w'-]+|\w+\.\w{2,4}\b", reference) if not word[0].isdigit()
+    }
     invented = {number for number in numbers if number not in seen and number.lstrip("0") not in seen}
-    return Verdict(faithful=told and all(name.lower() in text.lower() for name in names) and not invented - set(_NUMBER.findall(reference)))
+    return Verdict(
+        faithful=told
+        and all(name.lower() in text.lower() for name in names)
+        and not invented - set(_NUMBER.findall(reference))
+    )

@@ -35,7 +35,14 @@ def talk() -> Talk:
     with Path(__file__).with_name("talk.toml").open("rb") as file:
         read = tomllib.load(file)
     exchanges = tuple({key: tuple(texts) for key, texts in entry.items()} for entry in read["talk"])
-    return Talk(tuple(read["systems"]), tuple(read["unfit"]), tuple(read["unfit_bare"]), tuple(read["rest_unfit"]), {topic: tuple(read[key]) for topic, key in _NEAR.items()}, exchanges)
+    return Talk(
+        tuple(read["systems"]),
+        tuple(read["unfit"]),
+        tuple(read["unfit_bare"]),
+        tuple(read["rest_unfit"]),
+        {topic: tuple(read[key]) for topic, key in _NEAR.items()},
+        exchanges,
+    )
 
 
 def _user(text: str) -> Message:
@@ -49,7 +56,9 @@ def _answer(text: str) -> Message:
 def _called(asks: list[Ask]) -> list[Message]:
     """A turn that makes all these calls, and their results."""
     calls = [{"type": "function", "function": {"name": ask.tool, "arguments": ask.arguments}} for ask in asks]
-    results = [{"role": "tool", "content": ask.result if isinstance(ask.result, str) else as_json(ask.result)} for ask in asks]
+    results = [
+        {"role": "tool", "content": ask.result if isinstance(ask.result, str) else as_json(ask.result)} for ask in asks
+    ]
     return [{"role": "assistant", "content": "", "tool_calls": calls}, *results]
 
 
@@ -91,16 +100,28 @@ def _parallel(rng: Random, offers: list[Offer], done: list[Ask]) -> list[Message
         pair = offer.pair(rng) if rng.random() < 0.5 else None
         if pair is not None:
             asks = [_settled(rng, ask, done) for ask in pair[1]]
-            return [_user(_request(rng, pair[0])), *_called(asks), _answer(phrases.joined_answers(rng, [ask.answer for ask in asks]))]
+            return [
+                _user(_request(rng, pair[0])),
+                *_called(asks),
+                _answer(phrases.joined_answers(rng, [ask.answer for ask in asks])),
+            ]
         asks = [offer.ask(rng) for _ in range(count)]
         elliptic = _same_tool(rng, asks)
         if elliptic is not None:
             asks = [_settled(rng, ask, done) for ask in asks]
-            return [_user(_request(rng, elliptic)), *_called(asks), _answer(phrases.joined_answers(rng, [ask.answer for ask in asks]))]
+            return [
+                _user(_request(rng, elliptic)),
+                *_called(asks),
+                _answer(phrases.joined_answers(rng, [ask.answer for ask in asks])),
+            ]
     else:
         chosen = rng.sample(offers, min(count, len(offers)))
         asks = [offer.ask(rng) for offer in chosen]
-    if any(as_json(first.arguments) == as_json(second.arguments) and first.tool == second.tool for at, first in enumerate(asks) for second in asks[:at]):
+    if any(
+        as_json(first.arguments) == as_json(second.arguments) and first.tool == second.tool
+        for at, first in enumerate(asks)
+        for second in asks[:at]
+    ):
         return None
     clauses = [ask.request for ask in asks]
     if any(". " in clause or "? " in clause or ": " in clause for clause in clauses):
@@ -119,11 +140,17 @@ def _same_tool(rng: Random, asks: list[Ask]) -> str | None:
     if any(ask.arguments.keys() != asks[0].arguments.keys() or len(ask.arguments) != 1 for ask in asks):
         return None
     values = [next(iter(ask.arguments.values())) for ask in asks]
-    if not all(isinstance(value, str) and len(value) <= 40 and "," not in value for value in values) or len(set(values)) < len(values):
+    if not all(isinstance(value, str) and len(value) <= 40 and "," not in value for value in values) or len(
+        set(values)
+    ) < len(values):
         return None
     first = asks[0].request
     bare = first.rstrip("?")
-    if first.count(values[0]) != 1 or not bare.endswith(values[0]) or any(value not in ask.request for value, ask in zip(values, asks, strict=True)):
+    if (
+        first.count(values[0]) != 1
+        or not bare.endswith(values[0])
+        or any(value not in ask.request for value, ask in zip(values, asks, strict=True))
+    ):
         return None
     before = bare.removesuffix(values[0]).split(" ")[-2:-1]
     again = f"{before[0]} " if before and before[0] in ("in", "for", "of", "about", "to") and rng.random() < 0.3 else ""
@@ -182,8 +209,20 @@ def _near(rng: Random, offers: list[Offer]) -> str | None:
         able = [topic for topic in able if topic != "time"]
     if not able:
         return None
-    words = {"n": str(rng.choice((rng.randrange(1, 30), rng.randrange(1, 900)))), "q": lexicon.free_text(rng, 1, 3), "p": workspace.file_path(rng), "p2": workspace.file_path(rng), "folder": workspace.folder_name(rng)}
-    words |= {"person": lexicon.person(rng), "language": lexicon.pick(rng, "languages"), "hour": lexicon.hour(rng), "city": lexicon.pick(rng, "cities"), "date": lexicon.day(rng)}
+    words = {
+        "n": str(rng.choice((rng.randrange(1, 30), rng.randrange(1, 900)))),
+        "q": lexicon.free_text(rng, 1, 3),
+        "p": workspace.file_path(rng),
+        "p2": workspace.file_path(rng),
+        "folder": workspace.folder_name(rng),
+    }
+    words |= {
+        "person": lexicon.person(rng),
+        "language": lexicon.pick(rng, "languages"),
+        "hour": lexicon.hour(rng),
+        "city": lexicon.pick(rng, "cities"),
+        "date": lexicon.day(rng),
+    }
     return phrases.say(rng, rng.choice(talk().near[rng.choice(able)]), words)
 
 
@@ -197,7 +236,10 @@ def _unfit(rng: Random, offers: list[Offer], done: list[Ask]) -> list[Message] |
     texts = talk().unfit if offers else talk().unfit_bare
     if len(offers) > 8:
         texts = texts[:2]
-    return [_user(_request(rng, request)), _answer(rng.choice(texts).replace("{tools}", _named_tools(offers) if offers else ""))]
+    return [
+        _user(_request(rng, request)),
+        _answer(rng.choice(texts).replace("{tools}", _named_tools(offers) if offers else "")),
+    ]
 
 
 def _half_fit(rng: Random, offers: list[Offer], done: list[Ask]) -> list[Message] | None:
@@ -212,14 +254,20 @@ def _half_fit(rng: Random, offers: list[Offer], done: list[Ask]) -> list[Message
         clauses.reverse()
     text = phrases.written(rng, phrases.joined_requests(rng, clauses))
     ask = _settled(rng, ask, done)
-    return [_user(text), *_called([ask]), _answer(phrases.joined_sentences([ask.answer, rng.choice(talk().rest_unfit)]))]
+    return [
+        _user(text),
+        *_called([ask]),
+        _answer(phrases.joined_sentences([ask.answer, rng.choice(talk().rest_unfit)])),
+    ]
 
 
 def _small_talk(rng: Random, offers: list[Offer], done: list[Ask]) -> list[Message] | None:
     exchange = rng.choice(talk().exchanges)
     if any("{tools}" in reply for reply in exchange["reply"]) and rng.random() < 0.3:
         exchange = rng.choice(talk().exchanges)
-    if exchange["reply"][0].startswith("I don't know that") and any(offer.topics & {"search", "wiki", "news"} for offer in offers):
+    if exchange["reply"][0].startswith("I don't know that") and any(
+        offer.topics & {"search", "wiki", "news"} for offer in offers
+    ):
         return None
     replies = exchange["reply"] if offers else exchange.get("bare", exchange["reply"])
     said = rng.choice(exchange["said"])
@@ -247,7 +295,11 @@ def draw_conversation(rng: Random, held_out: bool = False) -> Conversation:
     done: list[Ask] = []
     told = 0
     while told < many:
-        episode = _follow if told and rng.random() < 0.25 else rng.choices([one for one, _ in episodes], [weight for _, weight in episodes])[0]
+        episode = (
+            _follow
+            if told and rng.random() < 0.25
+            else rng.choices([one for one, _ in episodes], [weight for _, weight in episodes])[0]
+        )
         drawn = episode(rng, offers, done)
         if drawn is not None:
             messages.extend(drawn)
@@ -265,5 +317,11 @@ def conversations(seed: int, held_out: bool = False) -> Iterator[Conversation]:
 
 def episode_of(kind: str, rng: Random, offers: list[Offer]) -> list[Message] | None:
     """One episode of a named kind (single, parallel, chain, vague, unfit), for evaluation."""
-    kinds: dict[str, Episode] = {"single": _single, "parallel": _parallel, "chain": _chain, "vague": _vague, "unfit": _unfit}
+    kinds: dict[str, Episode] = {
+        "single": _single,
+        "parallel": _parallel,
+        "chain": _chain,
+        "vague": _vague,
+        "unfit": _unfit,
+    }
     return kinds[kind](rng, offers, [])

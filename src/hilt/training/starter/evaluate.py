@@ -39,7 +39,9 @@ class Question:
 
 
 def _wanted(message: Message) -> tuple[WrittenCall, ...]:
-    return tuple(WrittenCall(call["function"]["name"], call["function"]["arguments"]) for call in message.get("tool_calls", ()))
+    return tuple(
+        WrittenCall(call["function"]["name"], call["function"]["arguments"]) for call in message.get("tool_calls", ())
+    )
 
 
 def drawn_questions(seed: int, count: int, held_out: bool) -> Iterator[Question]:
@@ -100,7 +102,10 @@ def greedy_writer(folder: Path) -> Writer:
         ids = cast(
             "list[int]",
             loaded.tokenizer.apply_chat_template(
-                list(conversation.messages), tools=list(conversation.tools) or None, add_generation_prompt=True, tokenize=True
+                list(conversation.messages),
+                tools=list(conversation.tools) or None,
+                add_generation_prompt=True,
+                tokenize=True,
             ),
         )
         shared = 0
@@ -140,9 +145,17 @@ def measured(write: Writer, questions: Iterator[Question]) -> dict[str, Any]:
         verdicts.setdefault(question.kind, []).append(verdict)
         if False in (verdict.exact, verdict.faithful):
             said = question.conversation.messages[-1]["content"]
-            expected = question.reference if question.reference is not None else [f"{call.name}({json.dumps(call.arguments, ensure_ascii=False)})" for call in question.wanted]
+            expected = (
+                question.reference
+                if question.reference is not None
+                else [f"{call.name}({json.dumps(call.arguments, ensure_ascii=False)})" for call in question.wanted]
+            )
             wrong.append({"kind": question.kind, "said": said[:300], "expected": expected, "wrote": text[:400]})
-    return {"kinds": {kind: _shares(found) for kind, found in verdicts.items()}, "well_formed": _share([one.well_formed for found in verdicts.values() for one in found]), "wrong": wrong}
+    return {
+        "kinds": {kind: _shares(found) for kind, found in verdicts.items()},
+        "well_formed": _share([one.well_formed for found in verdicts.values() for one in found]),
+        "wrong": wrong,
+    }
 
 
 def _share(marks: list[bool | None]) -> dict[str, Any] | None:
@@ -154,11 +167,18 @@ def _share(marks: list[bool | None]) -> dict[str, Any] | None:
     p = sum(known) / n
     middle, reach = p + z * z / (2 * n), z * ((p * (1 - p) + z * z / (4 * n)) / n) ** 0.5
     scale = 1 + z * z / n
-    return {"percent": round(100 * p, 1), "n": n, "interval_95": [round(100 * (middle - reach) / scale, 1), round(100 * (middle + reach) / scale, 1)]}
+    return {
+        "percent": round(100 * p, 1),
+        "n": n,
+        "interval_95": [round(100 * (middle - reach) / scale, 1), round(100 * (middle + reach) / scale, 1)],
+    }
 
 
 def _shares(found: list[Verdict]) -> dict[str, Any]:
-    shares = {name: _share([getattr(one, name) for one in found]) for name in ("well_formed", "right_tool", "exact", "faithful")}
+    shares = {
+        name: _share([getattr(one, name) for one in found])
+        for name in ("well_formed", "right_tool", "exact", "faithful")
+    }
     return {name: share for name, share in shares.items() if share is not None}
 
 

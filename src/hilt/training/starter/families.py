@@ -9,7 +9,16 @@ from typing import Any
 
 from hilt.training.starter import phrases
 from hilt.training.starter.phrases import Fixed, FlatPhrase, Slot
-from hilt.training.starter.tools import Ask, Offer, Style, Vague, function_spec, modified_name, parameters_schema, shown_value
+from hilt.training.starter.tools import (
+    Ask,
+    Offer,
+    Style,
+    Vague,
+    function_spec,
+    modified_name,
+    parameters_schema,
+    shown_value,
+)
 from hilt.training.starter.values import Drawn, sort_of
 
 
@@ -68,7 +77,9 @@ def _family(entry: dict[str, Any]) -> Family:
         vague=tuple(entry.get("vague", ())),
         follow=tuple(entry.get("follow", ())),
         result=dict(entry["result"]),
-        answer={key: tuple(texts) for key, texts in answers.items()} if isinstance(answers, dict) else {"": tuple(answers)},  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        answer={key: tuple(texts) for key, texts in answers.items()}
+        if isinstance(answers, dict)
+        else {"": tuple(answers)},  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
         held_out=bool(entry.get("held_out", False)),
     )
 
@@ -106,7 +117,10 @@ def draw_offer(rng: Random, family: Family, style: Style) -> Offer:
     required = [named[slot] for slot in order if not kept[slot].optional]
     about = phrases.say(rng, rng.choice(family.about))
     spec = function_spec(
-        style.naming(modified_name(rng, rng.choice(family.names))), about, parameters_schema(properties, required, style), style
+        style.naming(modified_name(rng, rng.choice(family.names))),
+        about,
+        parameters_schema(properties, required, style),
+        style,
     )
     tool = _FamilyTool(family, str(spec["name"]), named, order)
     return Offer(spec, family.topics, tool.ask, tool.vague, tool.follow)

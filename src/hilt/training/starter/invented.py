@@ -13,7 +13,17 @@ from typing import Any
 
 from hilt.training.starter import lexicon, phrases
 from hilt.training.starter.lexicon import invented_word
-from hilt.training.starter.tools import Ask, Offer, Style, Vague, function_spec, modified_name, parameters_schema, shown_value
+from hilt.training.starter.phrasing_tables import texts
+from hilt.training.starter.tools import (
+    Ask,
+    Offer,
+    Style,
+    Vague,
+    function_spec,
+    modified_name,
+    parameters_schema,
+    shown_value,
+)
 from hilt.training.starter.values import Drawn, sort_of
 
 
@@ -40,8 +50,8 @@ def words() -> Words:
     )
 
 
-_PLAIN_SORTS = ("int 1 999", "number 1 900 1", "word_new", "person", "city", "code", "color", "isodate", "word", "pick on|off", "pick low|high", "weekday", "hhmm")
-_PLAIN_CLAUSES = ("with {l} {v}", "{l} {v}", "{l}: {v}", "{l} = {v}", "with {l} set to {v}", "using {v} as {l}", "and {l} {v}", "with a {l} of {v}", "where {l} is {v}")
+_PLAIN_SORTS = texts("invented", "plain_sorts")
+_PLAIN_CLAUSES = texts("invented", "plain_clauses")
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,13 @@ def _thing(rng: Random, noun: str | None = None) -> _Thing:
     if noun is None:
         noun = invented_word(rng) if rng.random() < 0.3 else rng.choice(words().nouns)
     label = noun.replace("_", " ")
-    plural = f"{label[:-1]}ies" if label.endswith("y") and label[-2] not in "aeou" else f"{label}es" if label.endswith(("s", "x", "ch", "sh")) else f"{label}s"
+    plural = (
+        f"{label[:-1]}ies"
+        if label.endswith("y") and label[-2] not in "aeou"
+        else f"{label}es"
+        if label.endswith(("s", "x", "ch", "sh"))
+        else f"{label}s"
+    )
     return _Thing(noun, label, plural)
 
 
@@ -76,11 +92,21 @@ def _parameters(rng: Random, count: int) -> list[_Parameter]:
     for name in rng.sample(sorted(known), count):
         if rng.random() < 0.25:
             label = invented_word(rng) if rng.random() < 0.6 else f"{invented_word(rng, 1)} {name.split('_')[0]}"
-            drawn.append(_Parameter(label.replace(" ", "_"), label, rng.choice(_PLAIN_SORTS), _PLAIN_CLAUSES, rng.random() < 0.4))
+            drawn.append(
+                _Parameter(label.replace(" ", "_"), label, rng.choice(_PLAIN_SORTS), _PLAIN_CLAUSES, rng.random() < 0.4)
+            )
         else:
             sort, clauses = known[name]
             label = name.removesuffix("_kg").removesuffix("_minutes").replace("_", " ")
-            drawn.append(_Parameter(name, label, sort, clauses if rng.random() < 0.75 or sort.startswith("flag") else _PLAIN_CLAUSES, rng.random() < 0.5))
+            drawn.append(
+                _Parameter(
+                    name,
+                    label,
+                    sort,
+                    clauses if rng.random() < 0.75 or sort.startswith("flag") else _PLAIN_CLAUSES,
+                    rng.random() < 0.5,
+                )
+            )
     return drawn
 
 
@@ -111,7 +137,9 @@ def _offer(rng: Random, sense: str, thing: _Thing, style: Style) -> Offer:
     noun_first = rng.random() < 0.1
     target = f"{thing.noun}s" if sense == "list" and thing.noun[-1] not in "sxhy" and rng.random() < 0.7 else thing.noun
     name = modified_name(rng, f"{target}_{verb}" if noun_first else f"{verb}_{target}")
-    parameters = _parameters(rng, rng.choice((0, 0, 1, 1, 2, 3) if sense not in ("create", "list") else (0, 1, 1, 2, 3)))
+    parameters = _parameters(
+        rng, rng.choice((0, 0, 1, 1, 2, 3) if sense not in ("create", "list") else (0, 1, 1, 2, 3))
+    )
     if sense == "update" and not parameters:
         parameters = _parameters(rng, 1)
     key = _key(rng, sense, thing)
@@ -120,14 +148,37 @@ def _offer(rng: Random, sense: str, thing: _Thing, style: Style) -> Offer:
     properties: dict[str, dict[str, Any]] = {}
     for one in every:
         schema = dict(sort_of(one.sort).schema)
-        schema["description"] = rng.choice((f"The {one.label}.", f"The {one.label} of the {thing.label}.", f"{one.label.capitalize()}.", one.label.capitalize()))
+        schema["description"] = rng.choice(
+            (
+                f"The {one.label}.",
+                f"The {one.label} of the {thing.label}.",
+                f"{one.label.capitalize()}.",
+                one.label.capitalize(),
+            )
+        )
         properties[named[one.name]] = schema
     required = [named[one.name] for one in every if not one.optional]
-    about = rng.choice((f"{said[0].capitalize()} a {thing.label}.", f"{verb.capitalize()} a {thing.label}.", f"{rng.choice(said).capitalize()} {thing.plural}.", f"{said[0].capitalize()} the {thing.label} with the given {every[0].label if every else 'name'}."))
+    about = rng.choice(
+        (
+            f"{said[0].capitalize()} a {thing.label}.",
+            f"{verb.capitalize()} a {thing.label}.",
+            f"{rng.choice(said).capitalize()} {thing.plural}.",
+            f"{said[0].capitalize()} the {thing.label} with the given {every[0].label if every else 'name'}.",
+        )
+    )
     if sense == "list":
-        about = rng.choice((f"List {thing.plural}.", f"Find {thing.plural}.", f"Search the {thing.plural}.", f"All {thing.plural}."))
+        about = rng.choice(
+            (f"List {thing.plural}.", f"Find {thing.plural}.", f"Search the {thing.plural}.", f"All {thing.plural}.")
+        )
     elif sense == "get":
-        about = rng.choice((f"Get a {thing.label}.", f"Details of a {thing.label}.", f"Look up a {thing.label}.", f"Returns the {thing.label}."))
+        about = rng.choice(
+            (
+                f"Get a {thing.label}.",
+                f"Details of a {thing.label}.",
+                f"Look up a {thing.label}.",
+                f"Returns the {thing.label}.",
+            )
+        )
     spec = function_spec(style.naming(name), about, parameters_schema(properties, required, style), style)
     tool = _Tool(str(spec["name"]), sense, thing, said, past, key, tuple(every), named)
     return Offer(spec, frozenset({f"{sense if sense != 'pseudo' else verb}:{thing.noun}"}), tool.ask, tool.vague)
@@ -137,10 +188,30 @@ def _key(rng: Random, sense: str, thing: _Thing) -> _Parameter | None:
     if sense == "list":
         return None
     if sense == "create":
-        return _Parameter(rng.choice(("name", "title", "name")), "name", "title" if rng.random() < 0.6 else "word_new", (), False)
-    name = rng.choice((f"{thing.noun}_id", "id", f"{thing.noun}", "name", f"{thing.noun}_name", "number", f"{thing.noun}_number"))
-    sort = rng.choice(("code", "code", "int 1 9999")) if name.endswith(("id", "number")) else rng.choice(("word_new", "code", "title", "song"))
-    return _Parameter(name, "name" if name.endswith("name") else "id" if name.endswith("id") else "number" if name.endswith("number") else "name", sort, (), False)
+        return _Parameter(
+            rng.choice(("name", "title", "name")), "name", "title" if rng.random() < 0.6 else "word_new", (), False
+        )
+    name = rng.choice(
+        (f"{thing.noun}_id", "id", f"{thing.noun}", "name", f"{thing.noun}_name", "number", f"{thing.noun}_number")
+    )
+    sort = (
+        rng.choice(("code", "code", "int 1 9999"))
+        if name.endswith(("id", "number"))
+        else rng.choice(("word_new", "code", "title", "song"))
+    )
+    return _Parameter(
+        name,
+        "name"
+        if name.endswith("name")
+        else "id"
+        if name.endswith("id")
+        else "number"
+        if name.endswith("number")
+        else "name",
+        sort,
+        (),
+        False,
+    )
 
 
 @dataclass(frozen=True)
@@ -174,7 +245,15 @@ class _Tool:
             return f"{verb} {rng.choice(('the ', 'all ', 'our ', 'my ', '', 'all the '))}{self.thing.plural}"
         key = drawn[self.key.name].said
         if self.sense == "create":
-            head = rng.choice((f"{verb} a {label} called {key}", f"{verb} a new {label} named {key}", f"{verb} the {label} {key}", f"{verb} a {label} with the name {key}", f"I need a {label} called {key}"))
+            head = rng.choice(
+                (
+                    f"{verb} a {label} called {key}",
+                    f"{verb} a new {label} named {key}",
+                    f"{verb} the {label} {key}",
+                    f"{verb} a {label} with the name {key}",
+                    f"I need a {label} called {key}",
+                )
+            )
         else:
             head = f"{verb} {rng.choice(('the ', 'the ', '', 'our '))}{label}{rng.choice((' ', ' ', ' ', f' with the {self.key.label} ', ' called ' if self.key.label == 'name' else ' number ' if self.key.label == 'number' else ' '))}{key}"
         return head
@@ -199,7 +278,9 @@ class _Tool:
         elif rng.random() < 0.3:
             field, (sort, _) = rng.choice(sorted(words().fields.items()))
             result[field] = sort_of(sort).draw(rng).value
-            answer = f"The {self.thing.label} {key} is {self.past}; its {_label(field)} is {shown_value(result[field])}."
+            answer = (
+                f"The {self.thing.label} {key} is {self.past}; its {_label(field)} is {shown_value(result[field])}."
+            )
         if rng.random() < 0.3 and self.key is not None:
             result = {self.named[self.key.name]: drawn[self.key.name].value, **result}
         return Ask(request, self.name, arguments, result, answer)
@@ -214,8 +295,14 @@ class _Tool:
             if field in words().fields and rng.random() < 0.6:
                 request = f"{rng.choice(words().fields[field][1])} the {self.thing.label} {key.said}"
             else:
-                request = rng.choice(_FIELD_QUESTIONS).format(l=_label(field), t=f"{rng.choice(('the ', ''))}{self.thing.label} {key.said}")
-            clauses = [rng.choice(one.clauses).format(v=drawn[one.name].said, l=one.label) for one in self.every if one is not self.key and one.name in drawn]
+                request = rng.choice(_FIELD_QUESTIONS).format(
+                    l=_label(field), t=f"{rng.choice(('the ', ''))}{self.thing.label} {key.said}"
+                )
+            clauses = [
+                rng.choice(one.clauses).format(v=drawn[one.name].said, l=one.label)
+                for one in self.every
+                if one is not self.key and one.name in drawn
+            ]
             request = f"{' '.join([request, *clauses])}?"
             answer = f"The {_label(field)} of the {self.thing.label} {shown_value(key.value)} is {shown_value(result[field])}."
         else:
@@ -226,7 +313,12 @@ class _Tool:
         return Ask(request, self.name, arguments, result, answer)
 
     def _ask_list(self, rng: Random, arguments: dict[str, Any], request: str) -> Ask:
-        names = list(dict.fromkeys(str(sort_of(rng.choice(("word_new", "code", "title"))).draw(rng).value) for _ in range(rng.choice((0, 1, 2, 3, 4)))))
+        names = list(
+            dict.fromkeys(
+                str(sort_of(rng.choice(("word_new", "code", "title"))).draw(rng).value)
+                for _ in range(rng.choice((0, 1, 2, 3, 4)))
+            )
+        )
         shape = rng.random()
         entries: list[Any] = list(names)
         if shape < 0.5:
@@ -255,14 +347,22 @@ class _Tool:
             request = f"{verb} {rng.choice(('the', 'a', 'that', 'my'))} {label}"
         else:
             request = self._head(rng, drawn)
-        clauses = [rng.choice(one.clauses).format(v=drawn[one.name].said, l=one.label) for one in needed if one is not self.key and one not in missing]
+        clauses = [
+            rng.choice(one.clauses).format(v=drawn[one.name].said, l=one.label)
+            for one in needed
+            if one is not self.key and one not in missing
+        ]
         request = " ".join([request, *clauses])
-        question = f"What is the {missing[0].label}?" if len(missing) == 1 else f"I still need the {phrases.listed([one.label for one in missing])}."
+        question = (
+            f"What is the {missing[0].label}?"
+            if len(missing) == 1
+            else f"I still need the {phrases.listed([one.label for one in missing])}."
+        )
         reply = ", ".join(drawn[one.name].said for one in missing)
         return Vague(request, question, reply, self._complete(rng, drawn, []))
 
 
-_FIELD_QUESTIONS = ("What's the {l} of {t}", "What is the {l} of {t}", "Which {l} does {t} have", "What {l} is {t} on", "What {l} has {t}", "Do you know the {l} of {t}", "What does it say about the {l} of {t}", "Which {l} is it for {t}")
+_FIELD_QUESTIONS = texts("invented", "field_questions")
 
 
 def any_fields(rng: Random, count: int) -> dict[str, Any]:

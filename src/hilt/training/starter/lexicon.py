@@ -88,8 +88,16 @@ def person(rng: Random) -> str:
     first = pick(rng, "first_names") if rng.random() < 0.72 else invented_word(rng).capitalize()
     if rng.random() < 0.68 or not first[0].isupper():
         return first
-    last = pick(rng, "last_names") if rng.random() < 0.5 else pick(rng, "common").capitalize() if rng.random() < 0.6 else invented_word(rng).capitalize()
-    return f"{rng.choice(('Dr. ', 'Mr. ', 'Mrs. ', 'Ms. ', 'Prof. '))}{last}" if rng.random() < 0.2 else f"{first} {last}"
+    last = (
+        pick(rng, "last_names")
+        if rng.random() < 0.5
+        else pick(rng, "common").capitalize()
+        if rng.random() < 0.6
+        else invented_word(rng).capitalize()
+    )
+    return (
+        f"{rng.choice(('Dr. ', 'Mr. ', 'Mrs. ', 'Ms. ', 'Prof. '))}{last}" if rng.random() < 0.2 else f"{first} {last}"
+    )
 
 
 def free_text(rng: Random, least: int, most: int) -> str:
@@ -105,9 +113,24 @@ def free_text(rng: Random, least: int, most: int) -> str:
         elif kind < 0.87:
             words.append(str(rng.randrange(1, rng.choice((12, 100, 3000)))))
         elif kind < 0.93:
-            words.append(rng.choice((pick(rng, "common").capitalize(), invented_word(rng).capitalize(), pick(rng, "first_names"))))
+            words.append(
+                rng.choice(
+                    (pick(rng, "common").capitalize(), invented_word(rng).capitalize(), pick(rng, "first_names"))
+                )
+            )
         else:
-            words.append(rng.choice((hour(rng), invented_word(rng), code(rng), pick(rng, "weekdays"), f"{pick(rng, 'common')}-{pick(rng, 'common')}", pick(rng, "cities"))))
+            words.append(
+                rng.choice(
+                    (
+                        hour(rng),
+                        invented_word(rng),
+                        code(rng),
+                        pick(rng, "weekdays"),
+                        f"{pick(rng, 'common')}-{pick(rng, 'common')}",
+                        pick(rng, "cities"),
+                    )
+                )
+            )
     while len(words) > 1 and words[-1] in lexicon()["small_words"]:
         words[-1] = pick(rng, "common")
     text = words[0]
@@ -118,7 +141,9 @@ def free_text(rng: Random, least: int, most: int) -> str:
 
 def free_name(rng: Random) -> str:
     """A proper name of one to three words that no list holds."""
-    words = [invented_word(rng) if rng.random() < 0.5 else pick(rng, "common") for _ in range(rng.choice((1, 1, 2, 2, 3)))]
+    words = [
+        invented_word(rng) if rng.random() < 0.5 else pick(rng, "common") for _ in range(rng.choice((1, 1, 2, 2, 3)))
+    ]
     return " ".join(word.capitalize() for word in words)
 
 
@@ -132,7 +157,9 @@ def question(rng: Random) -> str:
 def phone(rng: Random) -> str:
     """A telephone number."""
     if rng.random() < 0.5:
-        return f"+{rng.randrange(1, 99)} {rng.randrange(100, 999)} {rng.randrange(100, 999)} {rng.randrange(1000, 9999)}"
+        return (
+            f"+{rng.randrange(1, 99)} {rng.randrange(100, 999)} {rng.randrange(100, 999)} {rng.randrange(1000, 9999)}"
+        )
     return f"{rng.randrange(100, 999)}-{rng.randrange(1000, 9999)}"
 
 
@@ -170,7 +197,20 @@ def task(rng: Random) -> str:
 def fact(rng: Random) -> str:
     """Something to remember, as a sentence without its stop."""
     if rng.random() < 0.25:
-        subject = rng.choice((f"the {pick(rng, 'common')}", person(rng), f"my {pick(rng, 'common')}", "I", "we", f"the {pick(rng, 'common')} {pick(rng, 'common')}"))
-        verb = rng.choice(("need", "have", "saw", "left", "moved")) if subject in ("I", "we") else rng.choice(("is", "was", "needs", "has", "comes", "costs", "wants", "likes"))
+        subject = rng.choice(
+            (
+                f"the {pick(rng, 'common')}",
+                person(rng),
+                f"my {pick(rng, 'common')}",
+                "I",
+                "we",
+                f"the {pick(rng, 'common')} {pick(rng, 'common')}",
+            )
+        )
+        verb = (
+            rng.choice(("need", "have", "saw", "left", "moved"))
+            if subject in ("I", "we")
+            else rng.choice(("is", "was", "needs", "has", "comes", "costs", "wants", "likes"))
+        )
         return f"{subject} {verb} {free_text(rng, 1, 7)}"
     return filled(rng, pick(rng, "facts"))

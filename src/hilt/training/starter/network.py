@@ -13,9 +13,10 @@ from torch.nn.attention.varlen import varlen_attn
 
 from hilt.training.starter.recipe import NetworkShape
 
-
 # The name of the argument for causal attention changed between PyTorch 2.10 and 2.11.
-_CAUSAL: dict[str, Any] = {"window_size": (-1, 0)} if "window_size" in inspect.signature(varlen_attn).parameters else {"is_causal": True}
+_CAUSAL: dict[str, Any] = (
+    {"window_size": (-1, 0)} if "window_size" in inspect.signature(varlen_attn).parameters else {"is_causal": True}
+)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, starts: Tensor, longest: int) -> Tensor:
@@ -140,7 +141,9 @@ class Network(nn.Module):
         return F.linear(self.norm(x), self.embed_tokens.weight.to(self.dtype))
 
 
-def weighted_loss(network: Any, ids: Tensor, targets: Tensor, weights: Tensor, positions: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+def weighted_loss(
+    network: Any, ids: Tensor, targets: Tensor, weights: Tensor, positions: Tensor, starts: Tensor
+) -> tuple[Tensor, Tensor]:
     """The summed weighted loss of a pack, and 1 for each token where the likeliest token was right."""
     logits = network(ids, positions, starts)
     loss = F.cross_entropy(logits.float(), targets, reduction="none")

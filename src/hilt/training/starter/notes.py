@@ -4,32 +4,15 @@ from random import Random
 from typing import Any
 
 from hilt.training.starter import lexicon, phrases
+from hilt.training.starter.phrasing_tables import texts
 from hilt.training.starter.tools import Ask, Offer, Vague, shown_value
 
-_ADD_TASK = (
-    "[make|take|write|add|save|create|leave] a note[:| to] {t}", "note: {t}", "note to self: {t}", "save a note: {t}", "add a note: {t}", "write down: {t}", "write this down: {t}", "note down: {t}", "jot down: {t}", "remember: {t}", "remember to {t}",
-    "remind me to {t}", "Don't let me forget to {t}", "I have to {t}, note that", "I must {t}, write that down", "I need to {t}. Please note that.", "save '{t}' as a note", "save \"{t}\" as a note", "add \"{t}\" to my notes", "add '{t}' to the notes", "put \"{t}\" in my notes",
-    "make a note saying {t}", "save a note [saying|that says] {t}", "store this: {t}", "keep in mind: {t}", "new note: {t}", "add to my notes: {t}", "take a note to {t}", "make a note that I [have to|need to|should|must] {=x:1}{t}", "put a note that says {t}", "write a note: {t}", "record: {t}",
-)  # fmt: skip
-_ADD_FACT = (
-    "note that {t}", "remember that {t}", "write down that {t}", "make a note that {t}", "save a note that {t}", "take a note that {t}", "keep in mind that {t}", "jot down that {t}", "note down that {t}", "add a note that {t}", "Don't forget that {t}", "save [the fact |]that {t}",
-    "note: {t}", "write down: {t}", "make a note: {t}", "save this: {t}", "remember this: {t}", "add a note saying {t}", "{t}, please note that", "{t}. Write that down.", "{t}. Make a note of it.", "put in my notes that {t}", "record that {t}", "save a note: {t}", "add to my notes that {t}",
-    "{t}, remember that", "I want you to remember that {t}", "leave a note that {t}", "add \"{t}\" to my notes", "store that {t}", "write: {t}",
-)  # fmt: skip
-_FIND = (
-    "search my notes for {q}", "search [the|my|all] notes for {q}", "find my notes [about|on] {q}", "find [the|my] note about {q}", "What did I [note|write|write down|save|jot down] about {q}?", "Do I have [any |]notes [about|on] {q}?", "Do I have a note about {q}?", "What do my notes say about {q}?",
-    "Is there [a note|anything] about {q} in my notes?", "look [in|through] my notes for {q}", "look up {q} in my notes", "Did I [note|write down|save] anything about {q}?", "show me [my |the |]notes [about|on] {q}", "What was that note about {q}?", "Which notes mention {q}?", "Do my notes mention {q}?",
-    "Have I written anything [down |]about {q}?", "check my notes for {q}", "any notes on {q}?", "Any notes about {q}?", "notes about {q}", "What have I got on {q} in my notes?", "search for {q} in my notes", "find {q} in my notes", "Where did I write about {q}?", "What did I want to remember about {q}?",
-    "I wrote something about {q}, find it", "I made a note about {q}. What was it?", "pull up my notes on {q}", "What's in my notes about {q}?", "see if I noted anything about {q}", "Did I make a note about {q}?", "search notes: {q}", "go through my notes and find {q}",
-)  # fmt: skip
-_FIND_FEW = (
-    "search my notes for {q}, {n} at most", "find [at most|up to|no more than] {n} notes about {q}", "show me the [first|top|last] {n} notes about {q}", "find my notes on {q}, at most {n}", "search my notes for {q} and show {n}[ of them| results|]", "give me {n} notes about {q}",
-    "look for {q} in my notes, limit {n}", "find my notes about {q}, max {n}", "{n} notes about {q}, please",
-)  # fmt: skip
-_VAGUE_ADD = (
-    "save a note", "make a note", "add a note", "take a note", "write something down", "I want to save a note", "Can you take a note for me?", "I need to write something down", "remember something for me", "note something", "new note", "add something to my notes", "write a note",
-)  # fmt: skip
-_VAGUE_FIND = ("search my notes", "find a note", "look through my notes", "find something in my notes", "I'm looking for a note", "Can you find my note?", "I want to search my notes", "look up a note", "what notes do I have?", "show [me |][all |]my notes", "Which notes are there?", "list my notes", "read me my notes")
+_ADD_TASK = texts("notes", "add_task")
+_ADD_FACT = texts("notes", "add_fact")
+_FIND = texts("notes", "find")
+_FIND_FEW = texts("notes", "find_few")
+_VAGUE_ADD = texts("notes", "vague_add")
+_VAGUE_FIND = texts("notes", "vague_find")
 
 
 def note(rng: Random, number: int, text: str) -> dict[str, Any]:
@@ -47,10 +30,27 @@ def ask_add(rng: Random) -> Ask:
         request = rng.choice(_ADD_FACT)
     if rng.random() < 0.22:
         text = lexicon.free_text(rng, 2, 16)
-        if "saying" not in request and "{t}\"" not in request and ": {t}" not in request:
-            request = rng.choice(("note: {t}", "make a note: {t}", "add a note: {t}", "save the following: {t}", "please save the following: {t}", "write down: {t}", "note this: {t}", "save this as a note: {t}", "add the following note: {t}", "keep this: {t}"))
+        if "saying" not in request and '{t}"' not in request and ": {t}" not in request:
+            request = rng.choice(
+                (
+                    "note: {t}",
+                    "make a note: {t}",
+                    "add a note: {t}",
+                    "save the following: {t}",
+                    "please save the following: {t}",
+                    "write down: {t}",
+                    "note this: {t}",
+                    "save this as a note: {t}",
+                    "add the following note: {t}",
+                    "keep this: {t}",
+                )
+            )
     elif rng.random() < 0.12:
-        text = f"{text} and {lexicon.task(rng)}" if "{" in request and request in _ADD_TASK else f"{text} and {lexicon.fact(rng)}"
+        text = (
+            f"{text} and {lexicon.task(rng)}"
+            if "{" in request and request in _ADD_TASK
+            else f"{text} and {lexicon.fact(rng)}"
+        )
     said = {"t": text}
     prefix = ""
     if "{=x:1}" in request:
@@ -130,7 +130,12 @@ def vague_find(rng: Random) -> Vague | None:
     asked = ask_find(rng)
     query = str(asked.arguments["query"])
     asked = _found(rng, "", query, None)
-    return Vague(phrases.say(rng, rng.choice(_VAGUE_FIND)), "What should I search for?", rng.choice((query, query, f"for {query}", f"{query}, please")), asked)
+    return Vague(
+        phrases.say(rng, rng.choice(_VAGUE_FIND)),
+        "What should I search for?",
+        rng.choice((query, query, f"for {query}", f"{query}, please")),
+        asked,
+    )
 
 
 def follow_find(rng: Random, before: Ask) -> Ask | None:
@@ -138,25 +143,39 @@ def follow_find(rng: Random, before: Ask) -> Ask | None:
     if before.tool != "search_notes":
         return None
     query, said = _query(rng)
-    return _found(rng, rng.choice(("And about {q}?", "What about {q}?", "And {q}?", "And on {q}?")).format(q=said), query, None)
+    return _found(
+        rng, rng.choice(("And about {q}?", "What about {q}?", "And {q}?", "And on {q}?")).format(q=said), query, None
+    )
 
 
-_KEEP = ("note that", "save that as a note", "write that down", "make a note of that", "note that result", "remember that", "add that to my notes", "keep that in my notes", "save the result", "note it down", "put that in a note", "write down the result")
+_KEEP = texts("notes", "keep")
 
 
 def follow_add(rng: Random, before: Ask) -> Ask | None:
     """One more note, or a note of what was just worked out."""
     if before.tool in ("calculate", "convert_units"):
         value = before.result
-        text = f"{value['expression']} = {shown_value(value['value'])}" if "expression" in value else before.answer.rstrip(".")
-        return Ask(rng.choice(_KEEP), "add_note", {"text": text}, note(rng, rng.randrange(1, 300), text), f"Noted: {text}.")
+        text = (
+            f"{value['expression']} = {shown_value(value['value'])}"
+            if "expression" in value
+            else before.answer.rstrip(".")
+        )
+        return Ask(
+            rng.choice(_KEEP), "add_note", {"text": text}, note(rng, rng.randrange(1, 300), text), f"Noted: {text}."
+        )
     if before.tool != "add_note":
         return None
     asked = ask_add(rng)
     text = lexicon.task(rng)
     saved = note(rng, rng.randrange(1, 300), text)
     request = rng.choice(("And also: {t}", "Also {t}", "And {t}", "One more: {t}", "another one: {t}")).format(t=text)
-    return Ask(request, "add_note", {"text": text}, saved, asked.answer if asked.arguments["text"] == text else f"Noted: {text}.")
+    return Ask(
+        request,
+        "add_note",
+        {"text": text},
+        saved,
+        asked.answer if asked.arguments["text"] == text else f"Noted: {text}.",
+    )
 
 
 def offer_add(spec: dict[str, Any]) -> Offer:

@@ -78,7 +78,11 @@ def packs(seed: int, tokenizer: Tokenizer, tokens: int, held_out: bool = False) 
         encoded = tokenizer.encode(rendered(next(drawn)), add_special_tokens=False).ids[:CONTEXT]
         if len(starts) > MAX_DOCUMENTS - tokens // CONTEXT - 1:
             encoded = [marks.pad] * CONTEXT
-        own = own_words([*encoded, marks.end], marks)[: len(encoded)] if encoded[-1] != marks.pad else bytearray(len(encoded))
+        own = (
+            own_words([*encoded, marks.end], marks)[: len(encoded)]
+            if encoded[-1] != marks.pad
+            else bytearray(len(encoded))
+        )
         room = tokens - len(ids)
         encoded, own = encoded[:room], own[:room]
         ids.extend(encoded)
@@ -89,7 +93,13 @@ def packs(seed: int, tokenizer: Tokenizer, tokens: int, held_out: bool = False) 
         if len(ids) == tokens:
             starts.extend([tokens] * (MAX_DOCUMENTS + 1 - len(starts)))
             targets = [*ids[1:], marks.pad]
-            yield Pack(array("H", ids).tobytes(), array("H", targets).tobytes(), bytes(trained), positions.tobytes(), array("i", starts).tobytes())
+            yield Pack(
+                array("H", ids).tobytes(),
+                array("H", targets).tobytes(),
+                bytes(trained),
+                positions.tobytes(),
+                array("i", starts).tobytes(),
+            )
             ids, trained, positions, starts = [], bytearray(), array("H"), [0]
 
 

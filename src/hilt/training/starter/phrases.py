@@ -9,6 +9,8 @@ from functools import cache
 from random import Random
 from typing import TypeAlias
 
+from hilt.training.starter.phrasing_tables import texts
+
 
 @dataclass(frozen=True)
 class Slot:
@@ -98,7 +100,9 @@ def choose(rng: Random, phrase: Phrase) -> FlatPhrase:
 
 def speak(flat: FlatPhrase, said: dict[str, str]) -> str:
     """The text of a phrase whose choices are made; `said` gives the spoken form of each slot. KeyError if one lacks."""
-    return "".join(part if isinstance(part, str) else said[part.name] if isinstance(part, Slot) else "" for part in flat)
+    return "".join(
+        part if isinstance(part, str) else said[part.name] if isinstance(part, Slot) else "" for part in flat
+    )
 
 
 def say(rng: Random, text: str, said: dict[str, str] | None = None) -> str:
@@ -106,11 +110,9 @@ def say(rng: Random, text: str, said: dict[str, str] | None = None) -> str:
     return speak(choose(rng, parse(text)), said or {})
 
 
-_ASKING = ("please ", "can you ", "could you ", "please ", "would you ", "I need you to ", "I want you to ", "I'd like you to ",
-           "can you please ", "could you please ", "hey, ", "go ahead and ", "now ", "help me ", "just ", "quickly ",
-           "you should ", "kindly ", "try to ", "let's ")  # fmt: skip
+_ASKING = texts("phrases", "asking")
 _QUESTIONS = frozenset(("can you ", "could you ", "would you ", "can you please ", "could you please "))
-_AFTER = (" please", ", please", " for me", ", thanks", ", thank you", " now", " for me please", ", would you")
+_AFTER = texts("phrases", "after")
 
 
 def dress(rng: Random, clause: str) -> str:
@@ -162,7 +164,9 @@ def joined_requests(rng: Random, clauses: list[str]) -> str:
     rest = [lower_start(clause) for clause in bare[1:]]
     mark = "?" if questions[-1] else ""
     if len(clauses) == 2:
-        link = rng.choice((", and ", " and ", ", and ", " and ", ", and also ", "; ", ", also ", " and also ", ", plus ", ", "))
+        link = rng.choice(
+            (", and ", " and ", ", and ", " and ", ", and also ", "; ", ", also ", " and also ", ", plus ", ", ")
+        )
         return f"{bare[0]}{link}{rest[0]}{mark}"
     middle = ", ".join([bare[0], *rest[:-1]])
     return f"{middle}{rng.choice((', and ', ' and ', ', and also '))}{rest[-1]}{mark}"
@@ -172,7 +176,14 @@ def written(rng: Random, request: str) -> str:
     """A request as it is typed: with or without capital and final mark."""
     style = rng.random()
     if rng.random() < 0.05:
-        for short, bare in (("What's", "Whats"), ("what's", "whats"), ("I'm", "Im"), ("don't", "dont"), ("Don't", "Dont"), ("How's", "Hows")):
+        for short, bare in (
+            ("What's", "Whats"),
+            ("what's", "whats"),
+            ("I'm", "Im"),
+            ("don't", "dont"),
+            ("Don't", "Dont"),
+            ("How's", "Hows"),
+        ):
             request = request.replace(short, bare)
     if style < 0.3:
         return request.rstrip("?.") if rng.random() < 0.6 else request
@@ -190,6 +201,11 @@ def joined_answers(rng: Random, answers: list[str]) -> str:
     """Several full sentences as one answer; two short ones become one sentence."""
     if len(answers) == 1:
         return answers[0]
-    if len(answers) == 2 and len(answers[0]) + len(answers[1]) < 160 and "\n" not in answers[0] + answers[1] and ". " not in answers[0]:
+    if (
+        len(answers) == 2
+        and len(answers[0]) + len(answers[1]) < 160
+        and "\n" not in answers[0] + answers[1]
+        and ". " not in answers[0]
+    ):
         return f"{answers[0].rstrip('.')}, and {lower_start(answers[1])}"
     return joined_sentences(answers)

@@ -44,7 +44,9 @@ class PretrainRun:
 def save_weights(network: Network, folder: Path, shape: dict[str, Any]) -> None:
     """Write the weights as bfloat16 safetensors in three parts, named as mlx-lm names them, and the shape."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {f"model.{name}": value.detach().bfloat16().cpu().contiguous() for name, value in network.named_parameters()}
+    tensors = {
+        f"model.{name}": value.detach().bfloat16().cpu().contiguous() for name, value in network.named_parameters()
+    }
     share = sum(tensor.numel() for tensor in tensors.values()) / PARTS
     parts: list[dict[str, torch.Tensor]] = [{} for _ in range(PARTS)]
     seen = 0
@@ -61,7 +63,9 @@ def load_weights(network: Network, folder: Path) -> None:
     state: dict[str, torch.Tensor] = {}
     for path in sorted(folder.glob("model-*.safetensors")):
         state.update({name.removeprefix("model."): tensor for name, tensor in load_file(path).items()})
-    missing, unexpected = network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, strict=False)
+    missing, unexpected = network.load_state_dict(
+        {name: tensor.float() for name, tensor in state.items()}, strict=False
+    )
     if missing or unexpected:
         raise RuntimeError(f"weights do not fit: missing {missing}, unexpected {unexpected}")
 
@@ -97,7 +101,9 @@ def run(recipe: Recipe, plan: PretrainRun) -> dict[str, Any]:
     matrices = [weight for name, weight in network.named_parameters() if name.endswith("proj.weight")]
     others = [weight for name, weight in network.named_parameters() if not name.endswith("proj.weight")]
     muon = Muon(matrices, compiled=device == "cuda")
-    adamw = torch.optim.AdamW(others, lr=recipe.pretrain.adamw_rate, betas=(0.9, 0.95), eps=1e-10, weight_decay=0.0, fused=device == "cuda")
+    adamw = torch.optim.AdamW(
+        others, lr=recipe.pretrain.adamw_rate, betas=(0.9, 0.95), eps=1e-10, weight_decay=0.0, fused=device == "cuda"
+    )
     compiled = torch.compile(weighted_loss, dynamic=False) if device == "cuda" else weighted_loss
     record: dict[str, Any] = {
         "recipe": asdict(recipe), "parameters": sum(weight.numel() for weight in network.parameters()), "device": torch.cuda.get_device_name() if device == "cuda" else platform.processor(),
@@ -115,7 +121,18 @@ def run(recipe: Recipe, plan: PretrainRun) -> dict[str, Any]:
     return record
 
 
-def _train(recipe: Recipe, plan: PretrainRun, mill: PackMill, network: Network, muon: Muon, adamw: Any, compiled: Any, device: str, began: float, record: dict[str, Any]) -> None:
+def _train(
+    recipe: Recipe,
+    plan: PretrainRun,
+    mill: PackMill,
+    network: Network,
+    muon: Muon,
+    adamw: Any,
+    compiled: Any,
+    device: str,
+    began: float,
+    record: dict[str, Any],
+) -> None:
     settings = recipe.pretrain
     tokens_per_step = settings.pack_tokens * settings.packs_per_step
     total = plan.steps
@@ -149,7 +166,14 @@ def _train(recipe: Recipe, plan: PretrainRun, mill: PackMill, network: Network, 
             own = batches[-1][5] == 1
             assert right is not None
             accuracy = (right[own].sum() / own.sum()).item()
-            point = {"step": step, "loss": round((loss_sum / weight).item(), 4), "accuracy": round(accuracy, 5), "rate": round(share, 3), "seconds": round(time.time() - began, 1), "waiting": mill.waiting()}
+            point = {
+                "step": step,
+                "loss": round((loss_sum / weight).item(), 4),
+                "accuracy": round(accuracy, 5),
+                "rate": round(share, 3),
+                "seconds": round(time.time() - began, 1),
+                "waiting": mill.waiting(),
+            }
             record["curve"].append(point)
             if step % 250 == 0 or step in (50, 100) or step == total:
                 print(point, flush=True)

@@ -29,7 +29,9 @@ def call_text(name: str, arguments: dict[str, Any]) -> str:
 def assistant_text(message: Message) -> str:
     """What the model writes for an assistant message, without the end marker."""
     blocks = [message["content"]] if message.get("content") else []
-    blocks += [call_text(call["function"]["name"], call["function"]["arguments"]) for call in message.get("tool_calls", ())]
+    blocks += [
+        call_text(call["function"]["name"], call["function"]["arguments"]) for call in message.get("tool_calls", ())
+    ]
     return "\n".join(blocks)
 
 

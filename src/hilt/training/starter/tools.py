@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from hilt.training.starter.lexicon import free_text, invented_word, pick
+from hilt.training.starter.phrasing_tables import texts
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,7 @@ def camel_case(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-_MODIFIERS = (
-    "my", "new", "user", "home", "smart", "data", "app", "live", "fast", "simple", "local", "remote", "my_own", "api", "v2", "tool", "service", "by_name", "now", "item", "demo",
-    "custom", "daily", "basic", "all", "one", "system", "main", "info", "value", "request", "query", "helper", "function", "latest", "external", "internal", "test", "mini", "target",
-)  # fmt: skip
+_MODIFIERS = texts("tools", "modifiers")
 
 
 def modified_name(rng: Random, name: str) -> str:
@@ -84,7 +82,13 @@ def modified_name(rng: Random, name: str) -> str:
     if rng.random() > 0.33:
         return name
     words = name.split("_")
-    word = rng.choice(_MODIFIERS) if rng.random() < 0.6 else pick(rng, "common") if rng.random() < 0.6 else invented_word(rng)
+    word = (
+        rng.choice(_MODIFIERS)
+        if rng.random() < 0.6
+        else pick(rng, "common")
+        if rng.random() < 0.6
+        else invented_word(rng)
+    )
     words.insert(rng.randrange(len(words) + 1), word)
     return "_".join(words)
 
@@ -167,22 +171,9 @@ def shown_value(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-_ERRORS = (
-    "timeout after {n} seconds", "service unavailable", "permission denied", "rate limit exceeded", "internal error",
-    "not found", "network error", "unauthorized: invalid API key", "connection refused", "the server did not answer",
-    "not found: {value}", "unknown {name}: {value}", "invalid value for {name}: {value}", "no match for {value}",
-    "{value} does not exist", "there is nothing at '{value}' in the workspace; list_files shows what there is", "'{value}' is a folder; list_files shows what is in it",
-    "there is no unit named '{value}'", "'{value}' can't be read", "there is no time zone named '{value}'; use one such as Europe/Paris", "{name} '{value}' is invalid", "\"{value}\" was rejected",
-    "division by zero", "'{value}' is not a complete arithmetic expression", "the note is empty", "cannot convert '{value}'", "{name}: '{value}' can't be opened (EACCES)", "{words}", "{words}: {value}", "{words}", "could not find {value}", "quota exceeded", "{name} must not be empty", "HTTP 503",
-    "the tool took longer than {n} s", "nothing found for {value}", "access to {value} denied", "error {n}", "bad request",
-)  # fmt: skip
+_ERRORS = texts("tools", "errors")
 REFUSAL = "the user did not allow this call"
-_FAILED = (
-    "That didn't work: {error}.",
-    "That didn't work: {error}.",
-    "I couldn't do that: {error}.",
-    "The {tool} tool reported an error: {error}.",
-)
+_FAILED = texts("tools", "failed")
 
 
 def failed(rng: Random, ask: Ask, error: str | None = None) -> Ask:
@@ -198,7 +189,12 @@ def failed(rng: Random, ask: Ask, error: str | None = None) -> Ask:
             name, value = rng.choice(texts) if texts else ("", "")
             error = error.format(n=rng.randrange(2, 600), name=name, value=value, words=free_text(rng, 2, 7))
     if error == REFUSAL:
-        answer = rng.choice(("I didn't do that, because you did not allow the call.", "All right, you did not allow that call, so I left it."))
+        answer = rng.choice(
+            (
+                "I didn't do that, because you did not allow the call.",
+                "All right, you did not allow that call, so I left it.",
+            )
+        )
     else:
         answer = rng.choice(_FAILED).format(error=error.rstrip("."), tool=ask.tool)
     return replace(ask, result={"error": error}, answer=answer)

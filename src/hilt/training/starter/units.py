@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 from hilt.training.starter import phrases
+from hilt.training.starter.phrasing_tables import named, rows, texts
 from hilt.training.starter.tools import Ask, Offer, Vague, shown_value
 from hilt.training.starter.values import some_number, spoken_number
 
@@ -67,29 +68,8 @@ KINDS: dict[str, tuple[Unit, ...]] = {
 _WEIGHTS = (30, 18, 12, 12, 8, 8, 5, 3, 2, 2, 1, 18)
 _SHORT = frozenset(("m", "g", "l", "s", "h", "in", "mi", "C", "F", "K", "J", "W", "min"))
 
-_ASKS = (
-    "convert {v} {f} to {t}", "convert {v} {f} to {t}", "convert {v} {f} into {t}", "How many {t} are {v} {f}?", "How many {t} is {v} {f}?", "How many {t} are in {v} {f}?",
-    "How many {t} are there in {v} {f}?", "How many {t} [does|do] {v} {f} make?", "What is {v} {f} in {t}?", "What's {v} {f} in {t}?", "What are {v} {f} in {t}?",
-    "How much is {v} {f} in {t}?", "{v} {f} in {t}", "{v} {f} to {t}", "{v} {f} in {t}?", "{v} {f} to {t}?", "{v} {f} is how many {t}?", "{v} {f}, how many {t} is that?",
-    "turn {v} {f} into {t}", "change {v} {f} to {t}", "give me {v} {f} in {t}", "tell me how many {t} {v} {f} are", "express {v} {f} in {t}", "switch {v} {f} to {t}",
-    "I have {v} {f}. How many {t} is that?", "It says {v} {f}. What is that in {t}?", "I need {v} {f} in {t}", "The sign says {v} {f}, what is that in {t}?",
-    "{v} {f} would be how many {t}?", "What do {v} {f} come to in {t}?", "If I have {v} {f}, how many {t} do I have?", "How many {t} make {v} {f}?",
-    "work out {v} {f} in {t}", "{v} {f} as {t}", "I only know {t}. How much is {v} {f}?", "in {t}, what is {v} {f}?", "to {t}: {v} {f}", "convert to {t}: {v} {f}",
-    "How many {t} correspond to {v} {f}?", "Do you know how many {t} {v} {f} are?", "show me {v} {f} in {t}", "How do I write {v} {f} in {t}?", "translate {v} {f} to {t}",
-)  # fmt: skip
-_STORIES: dict[str, tuple[str, ...]] = {
-    "length": ("I ran {v} {f} [today|yesterday|]. How many {t} is that?", "The table is {v} {f} wide, what is that in {t}?", "How far is {v} {f} in {t}?", "I'm {v} {f} tall. How tall am I in {t}?",
-               "My son measures {v} {f}, what's that in {t}?", "It's {v} {f} to the station. In {t}?", "How long is {v} {f} in {t}?", "the rope is {v} {f}, give me {t}"),
-    "mass": ("I weigh {v} {f}, how much is that in {t}?", "The dog weighs {v} {f}. What is that in {t}?", "How heavy is {v} {f} in {t}?", "The recipe needs {v} {f} of flour. How many {t}?",
-             "My suitcase has {v} {f}. How many {t} is that?", "The parcel weighs {v} {f}, how many {t}?"),
-    "volume": ("The recipe calls for {v} {f} of water. How many {t} is that?", "The tank holds {v} {f}, how many {t} is that?", "I need {v} {f} of broth, what is that in {t}?", "It takes {v} {f} of cream. How many {t}?"),
-    "time": ("The flight takes {v} {f}. How many {t} is that?", "I slept {v} {f}. How much is that in {t}?", "How long is {v} {f} in {t}?", "The film lasts {v} {f}, how many {t} is that?"),
-    "data": ("The file has {v} {f}. How many {t} is that?", "My disk holds {v} {f}, what is that in {t}?", "The download is {v} {f}, how many {t}?"),
-    "speed": ("The limit is {v} {f}. What is that in {t}?", "How fast is {v} {f} in {t}?", "The wind blows at {v} {f}, how much is that in {t}?", "The car does {v} {f}. And in {t}?"),
-    "temperature": ("It's {v} {f} outside. What's that in {t}?", "The oven should be at {v} {f}. What is that in {t}?", "I have a fever of {v} {f}, what is that in {t}?", "How hot is {v} {f} in {t}?", "How warm is {v} {f} in {t}?",
-                    "The forecast says {v} {f}, how many {t} is that?"),
-    "area": ("The flat has {v} {f}. How many {t} is that?", "How big is {v} {f} in {t}?"),
-}  # fmt: skip
+_ASKS = texts("units", "asks")
+_STORIES = named("units", "stories")
 
 
 def converted(value: float, source: Unit, target: Unit, kind: str) -> float:
@@ -104,7 +84,9 @@ def converted(value: float, source: Unit, target: Unit, kind: str) -> float:
 def ask(rng: Random) -> Ask:
     """One conversion."""
     kind = rng.choices(tuple(KINDS), _WEIGHTS)[0]
-    source, target = rng.sample(KINDS[kind], 2) if kind != "length" or rng.random() < 0.4 else rng.sample(KINDS[kind][:8], 2)
+    source, target = (
+        rng.sample(KINDS[kind], 2) if kind != "length" or rng.random() < 0.4 else rng.sample(KINDS[kind][:8], 2)
+    )
     number = rng.choice((1, 2, 5, 10, 100)) if rng.random() < 0.15 else some_number(rng)
     if kind == "temperature" and rng.random() < 0.8:
         number = rng.choice((rng.randrange(-30, 240), rng.randrange(200, 1100) / 10))
@@ -119,15 +101,27 @@ def _said(rng: Random, unit: Unit, alone: bool) -> str:
 
 
 def _asked(rng: Random, text: str, number: float, spoken: str, source: Unit, target: Unit, kind: str) -> Ask:
-    source_said, target_said = _said(rng, source, False), _said(rng, target, "How many {t}" in text or "many {t}" in text)
+    source_said, target_said = (
+        _said(rng, source, False),
+        _said(rng, target, "How many {t}" in text or "many {t}" in text),
+    )
     if number == 1 and source_said == f"{source.name}s":
         source_said = source.name
     request = phrases.say(rng, text, {"v": spoken, "f": source_said, "t": target_said})
-    if spoken[0].isdigit() and source_said in ("km", "kg", "cm", "mm", "g", "lbs", "ml", "mph", "°C", "°F", "F", "C", "GB", "MB", "m") and rng.random() < 0.25:
+    if (
+        spoken[0].isdigit()
+        and source_said in ("km", "kg", "cm", "mm", "g", "lbs", "ml", "mph", "°C", "°F", "F", "C", "GB", "MB", "m")
+        and rng.random() < 0.25
+    ):
         request = request.replace(f"{spoken} {source_said}", f"{spoken}{source_said}", 1)
     arguments = {"value": number, "from_unit": source.name, "to_unit": target.name}
     value = converted(number, source, target, kind)
-    result = {"value": float(number) if rng.random() < 0.7 else number, "from_unit": source.name, "to_unit": target.name, "result": value}
+    result = {
+        "value": float(number) if rng.random() < 0.7 else number,
+        "from_unit": source.name,
+        "to_unit": target.name,
+        "result": value,
+    }
     answer = f"{shown_value(number)} {_plain(source)} is {shown_value(value)} {_plain(target)}."
     return Ask(request, "convert_units", arguments, result, answer)
 
@@ -159,16 +153,19 @@ def follow(rng: Random, before: Ask) -> Ask | None:
                 text = rng.choice(("And in {t}?", "What about {t}?", "And how many {t}?"))
                 return _asked(rng, text, number, str(number), source, rng.choice(others), kind)
             number = some_number(rng)
-            return _asked(rng, rng.choice(("And {v}?", "And {v} {f}?", "What about {v} {f}?", "And for {v} {f}?")), number, str(number), source, target, kind)
+            return _asked(
+                rng,
+                rng.choice(("And {v}?", "And {v} {f}?", "What about {v} {f}?", "And for {v} {f}?")),
+                number,
+                str(number),
+                source,
+                target,
+                kind,
+            )
     return None
 
 
-_LEFT_OUT = (
-    ("convert {v} {f}", "To which unit?"), ("How much is {v} {f}?", "In which unit?"), ("I have {v} {f} to convert", "To which unit?"), ("convert the {v} {f}", "To which unit?"),
-    ("convert to {t}", "What should I convert to {T}?"), ("How many {t} is that?", "What should I convert to {T}?"), ("convert {v} to {t}", "In which unit is the {v}?"),
-    ("convert something", "What should I convert, and to which unit?"), ("I need a unit conversion", "What should I convert, and to which unit?"), ("{v} {f} in other units", "To which unit?"),
-    ("change {v} {f} to something else", "To which unit?"), ("turn {v} {f} into another unit", "To which unit?"),
-)  # fmt: skip
+_LEFT_OUT = rows("units", "left_out")
 
 
 def vague(rng: Random) -> Vague | None:

@@ -10,7 +10,21 @@ from hilt.training.starter import lexicon
 from hilt.training.starter.lexicon import pick
 from hilt.training.starter.phrases import listed
 
-COUNT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+COUNT_WORDS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
 
 
 @dataclass(frozen=True)
@@ -135,7 +149,11 @@ def _message(rng: Random) -> str:
 
 def _city(rng: Random) -> str:
     name = lexicon.free_name(rng) if rng.random() < 0.22 else pick(rng, "cities")
-    return f"{name}, {rng.choice(('MA', 'CA', 'NY', 'TX', 'France', 'UK', 'Canada', 'WA', 'Spain', 'FL', 'Ontario', 'USA'))}" if rng.random() < 0.06 else name
+    return (
+        f"{name}, {rng.choice(('MA', 'CA', 'NY', 'TX', 'France', 'UK', 'Canada', 'WA', 'Spain', 'FL', 'Ontario', 'USA'))}"
+        if rng.random() < 0.06
+        else name
+    )
 
 
 def _title(rng: Random) -> str:
@@ -163,7 +181,9 @@ def _made(draw: Callable[[Random], str], *about: str) -> Sort:
 
 _SORTS: dict[str, Sort] = {
     "city": _same(_city, "The city.", "Name of the city, e.g. Paris.", "City name."),
-    "place": _same(lambda rng: _city(rng) if rng.random() < 0.7 else pick(rng, "countries"), "A place.", "City or country."),
+    "place": _same(
+        lambda rng: _city(rng) if rng.random() < 0.7 else pick(rng, "countries"), "A place.", "City or country."
+    ),
     "country": _listed_word("countries", 0.08, "The country.", "Name of the country."),
     "person": _same(lexicon.person, "Name of the person.", "The person's name.", "Who it is for."),
     "company": _listed_word("companies", 0.35, "Name of the company.", "The company."),
@@ -188,10 +208,16 @@ _SORTS: dict[str, Sort] = {
     "weekday": _listed_word("weekdays", 0.0, "Day of the week."),
     "month": _listed_word("months", 0.0, "The month."),
     "folder": _listed_word("folders", 0.1, "The folder.", "Folder name."),
-    "query": _same(lambda rng: lexicon.free_text(rng, 1, 5) if rng.random() < 0.35 else lexicon.filled(rng, pick(rng, "queries")), "What to search for.", "Search words."),
+    "query": _same(
+        lambda rng: lexicon.free_text(rng, 1, 5) if rng.random() < 0.35 else lexicon.filled(rng, pick(rng, "queries")),
+        "What to search for.",
+        "Search words.",
+    ),
     "task": _same(lexicon.task, "The task.", "What has to be done."),
     "fact": _same(lexicon.fact, "The text.", "What to keep in mind."),
-    "message": _same(lambda rng: lexicon.filled(rng, _message(rng)), "The text of the message.", "Message body.", "What to say."),
+    "message": _same(
+        lambda rng: lexicon.filled(rng, _message(rng)), "The text of the message.", "Message body.", "What to say."
+    ),
     "question": _same(lexicon.question, "What to find out.", "The question."),
     "text": _same(lambda rng: lexicon.free_text(rng, 2, 14), "The text.", "Text."),
     "title": _same(_title, "The title.", "Title of the event.", "A short title."),
@@ -207,7 +233,9 @@ _SORTS: dict[str, Sort] = {
     "word_new": _made(lexicon.invented_word),
     "hhmm": Sort({"type": "string"}, _hhmm, ("Time as HH:MM, 24 hours.", "24-hour time, such as 07:30.")),
     "items": Sort({"type": "array", "items": {"type": "string"}}, _items, ("The items.", "List of items.")),
-    "people": Sort({"type": "array", "items": {"type": "string"}}, _people, ("The people.", "Names of the participants.")),
+    "people": Sort(
+        {"type": "array", "items": {"type": "string"}}, _people, ("The people.", "Names of the participants.")
+    ),
 }
 
 
@@ -255,7 +283,9 @@ def sort_of(spec: str) -> Sort:
             of = sort_of(inner)
 
             def draw_list(rng: Random) -> Drawn:
-                drawn = {str(one.value): one for one in (of.draw(rng) for _ in range(rng.randrange(int(few), int(many) + 1)))}
+                drawn = {
+                    str(one.value): one for one in (of.draw(rng) for _ in range(rng.randrange(int(few), int(many) + 1)))
+                }
                 return Drawn(listed([one.said for one in drawn.values()]), [one.value for one in drawn.values()])
 
             return Sort({"type": "array", "items": of.schema}, draw_list)

@@ -8,18 +8,20 @@ from hilt.training.starter.builtin_specs import BUILTIN_NAMES
 from hilt.training.starter.invented import any_fields
 from hilt.training.starter.lexicon import free_text, invented_word
 from hilt.training.starter.phrases import ended, listed, upper_start
+from hilt.training.starter.phrasing_tables import named
 from hilt.training.starter.tools import Ask, camel_case, shown_value
 
-_OTHER_KEYS: dict[str, tuple[str, ...]] = {
-    "temperature": ("temp", "temp_c", "temperature_c", "degrees", "celsius", "t"), "conditions": ("condition", "sky", "weather", "summary", "description", "forecast"),
-    "result": ("sum", "value", "answer", "total", "output", "res"), "price": ("cost", "amount", "value", "usd", "last"), "status": ("state", "result", "outcome"),
-    "id": ("uid", "identifier", "number", "ref"), "name": ("title", "label", "display_name"), "reference": ("ref", "confirmation", "code"), "city": ("location", "place", "name"),
-    "minutes": ("min", "duration", "eta_minutes"), "phone": ("tel", "phone_number", "mobile"), "email": ("mail", "address", "e_mail"), "count": ("n", "number", "total"),
-    "percent": ("level", "value", "pct"), "date": ("day", "on", "when"), "time": ("at", "when", "clock"), "title": ("headline", "name", "subject"), "level": ("value", "category", "grade"),
-    "translation": ("text", "translated", "output", "result"), "meaning": ("definition", "sense", "text"), "km": ("distance", "distance_km", "length"), "rating": ("stars", "score"),
-    "high": ("max", "temp_max"), "low": ("min", "temp_min"), "sky": ("conditions", "weather", "summary"), "number": ("value", "result", "n"), "rows": ("count", "n_rows"),
-}  # fmt: skip
-_EXTRAS = (("source", ("api", "cache", "db", "live")), ("took_ms", (3, 12, 48, 210)), ("cached", (True, False)), ("request_id", ("a81f", "77c0", "x-19")), ("ok", (True,)), ("success", (True,)), ("updated", ("2026-05-01", "just now")), ("version", (1, 2)))
+_OTHER_KEYS = named("variations", "other_keys")
+_EXTRAS = (
+    ("source", ("api", "cache", "db", "live")),
+    ("took_ms", (3, 12, 48, 210)),
+    ("cached", (True, False)),
+    ("request_id", ("a81f", "77c0", "x-19")),
+    ("ok", (True,)),
+    ("success", (True,)),
+    ("updated", ("2026-05-01", "just now")),
+    ("version", (1, 2)),
+)
 
 
 def varied(rng: Random, ask: Ask) -> Ask:
@@ -58,7 +60,9 @@ def varied(rng: Random, ask: Ask) -> Ask:
         rng.shuffle(items)
         result = dict(items)
     if rng.random() < 0.1:
-        result = rng.choice(({"result": result}, {"data": result}, {"status": "ok", "data": result}, {"output": result}))
+        result = rng.choice(
+            ({"result": result}, {"data": result}, {"status": "ok", "data": result}, {"output": result})
+        )
     return replace(ask, result=result)
 
 
@@ -67,7 +71,9 @@ def _with_unit(rng: Random, ask: Ask, result: dict[str, Any]) -> tuple[Ask, dict
     if rng.random() < 0.35:
         unit = rng.choice(("celsius", "fahrenheit", "Celsius", "C"))
         value: Any = str(result["temperature"]) if rng.random() < 0.4 else result["temperature"]
-        answer = ask.answer.replace(f"{result['temperature']} degrees", f"{result['temperature']} degrees {unit.capitalize()}", 1)
+        answer = ask.answer.replace(
+            f"{result['temperature']} degrees", f"{result['temperature']} degrees {unit.capitalize()}", 1
+        )
         result = {**result, "temperature": value, "unit": unit}
         return replace(ask, result=result, answer=answer), result
     shown = f"{result['temperature']}{rng.choice(('°C', '°C', ' °C', '°F', '°', 'C', ' F'))}"
@@ -81,10 +87,16 @@ def _bare(rng: Random, ask: Ask, result: dict[str, Any]) -> Any:
     if rng.random() > 0.4 or any(isinstance(value, (list, dict)) for value in result.values()):
         return None
     arguments = [value for value in ask.arguments.values() if isinstance(value, (str, int, float))]
-    told = [value for value in result.values() if not isinstance(value, bool) and value not in arguments and shown_value(value) in ask.answer]
-    if len(told) == 1 and all(value in arguments or value in told or shown_value(value) not in ask.answer for value in result.values()):
+    told = [
+        value
+        for value in result.values()
+        if not isinstance(value, bool) and value not in arguments and shown_value(value) in ask.answer
+    ]
+    if len(told) == 1 and all(
+        value in arguments or value in told or shown_value(value) not in ask.answer for value in result.values()
+    ):
         return told[0] if isinstance(told[0], str) else str(told[0])
-    if not told and not any(isinstance(value, bool) and key != "ok" for key, value in result.items()):
+    if not told and ("status" in result or "ok" in result):
         return rng.choice(("ok", "OK", "done", "Done.", "success", "true", "{}", "null", "sent", "completed"))
     return None
 
@@ -94,7 +106,9 @@ def _hits(rng: Random, result: dict[str, Any]) -> Any:
     key, count = rng.choice(("snippet", "text", "summary", "content", "description", "body")), rng.randrange(1, 4)
     hits: list[dict[str, Any]] = []
     for at in range(count):
-        hit: dict[str, Any] = {"title": free_text(rng, 1, 5).capitalize() if at or "title" not in result else result["title"]}
+        hit: dict[str, Any] = {
+            "title": free_text(rng, 1, 5).capitalize() if at or "title" not in result else result["title"]
+        }
         if "url" in result or rng.random() < 0.4:
             hit["url"] = result["url"] if at == 0 and "url" in result else f"https://{invented_word(rng)}.org"
         hit[key] = result["snippet"] if at == 0 else free_text(rng, 2, 10)

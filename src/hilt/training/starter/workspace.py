@@ -5,43 +5,25 @@ from typing import Any
 
 from hilt.training.starter import lexicon, phrases
 from hilt.training.starter.lexicon import invented_word, pick
+from hilt.training.starter.phrasing_tables import texts
 from hilt.training.starter.tools import Ask, Offer, Vague
 
-_HERE = (
-    "What files are [here|there|in the workspace|in this folder|in the current folder|in the current directory]?", "list [my |the |all |]files", "Which files [do I have|are there|exist]?", "show [me |][my |the |all my |]files",
-    "What's in [this folder|the workspace|the current directory|my workspace|here]?", "list the [current |]directory", "list everything[ here|]", "ls", "What do I have[ in the workspace| here|]?", "show [me |]what's [here|in the workspace]",
-    "list the files[ here| in the workspace| in the current folder|]", "Are there any files[ here| in the workspace|]?", "Is there anything in [the workspace|this folder]?", "have a look around the workspace", "dir",
-    "What can you see in the workspace?", "give me a list of [my |the |all |]files", "Which documents are [here|in the workspace]?", "look what's in the folder", "browse the workspace", "show the folder",
-    "What folders [are there|do I have]?", "tell me which files I have",
-)  # fmt: skip
-_COUNTED = ("How many files are [here|in the workspace|there]?", "count [my|the] files", "How many files do I have?", "How many things are in the workspace?")
-_THERE = (
-    "What files are in [the {p} folder|the folder {p}|{p}|the {p} directory]?", "list [the files in |]{p}", "list the files in the {p} [folder|directory]", "list everything in {p}", "show [me |][the contents of |what's in |]the {p} folder",
-    "What's in [the |]{p} [folder|directory]?", "What's in {p}?", "What is inside {p}?", "Which files are in [the |]{p}[ folder| directory|]?", "ls {p}", "look into [the |]{p} [folder|directory]", "Is there anything in [the {p} folder|{p}|the {p} directory]?",
-    "What does the {p} folder contain?", "What do I have in {p}?", "show me everything in {p}", "open the {p} folder", "browse {p}", "What's stored in {p}?", "check the {p} folder", "see what's in the {p} [folder|directory]", "Anything in {p}?",
-    "I want to see the {p} folder", "Which documents are in {p}?", "go through the {p} folder", "list folder {p}", "the files in {p}, please", "tell me what's in [the |]{p} [folder|directory]",
-)  # fmt: skip
-_COUNTED_THERE = ("How many files are in [the {p} folder|{p}]?", "count the files in {p}", "How full is the {p} folder?")
-_READ = (
-    "read {p}", "read {p}", "read [me |]the file {p}", "open {p}", "show [me |]{p}", "show [me |]the contents of {p}", "What's in {p}?", "What is in {p}?", "What does {p} say?", "What does {p} contain?", "What's written in {p}?", "print {p}", "cat {p}",
-    "display {p}", "What does the file {p} say?", "What is written in {p}?", "open [the file |]{p} [for me|and show it|and read it]", "look [at|into] {p}", "have a look at {p}", "tell me what's in {p}", "I want to see {p}", "show what {p} contains",
-    "let me see {p}", "give me the text of {p}", "Is there anything in {p}?", "read out {p}", "What's the content of {p}?", "load {p}", "check {p}", "view {p}", "the contents of {p}, please", "I forgot what {p} says", "bring up {p}", "take a look at {p}",
-    "summarize {p}", "Can I see {p}?", "open {p} and tell me what it says",
-)  # fmt: skip
-_LINES = (
-    "{task}", "- {task}", "{fact}", "{task}", "[ ] {task}", "# {title}", "{title}", "TODO: {task}", "{word} {word2} {word3}", "{fact}.", "{key}: {value}", "{key} = {value}", "* {thing}", "{thing}, {n}", "Dear {person},", "print(\"{word}\")", "{n} {thing}", "{text}", "{text}", "{text}.",
-)  # fmt: skip
-_TITLES = ("Shopping", "Meeting", "Ideas", "To do", "Notes", "Plan", "Project", "Draft", "Budget", "Packing list", "Agenda", "Install", "Usage", "Summary")
-_KEYS = ("port", "name", "version", "host", "user", "timeout", "color", "debug", "language", "owner", "price", "deadline", "budget", "total", "email", "phone", "address", "theme", "author", "status", "title", "date", "city", "limit", "mode", "room")
-_MISSING = (
-    "there is nothing at '{p}' in the workspace; list_files shows what there is", "'{p}' is a folder; list_files shows what is in it", "'{p}' is a binary file; only text files can be read",
-    "no such file: {p}", "file not found: {p}", "{p} does not exist", "there is no file {p} in the workspace", "no such file or folder: {p}", "not found: {p}", "{p} is outside the workspace", "{p} is not a text file", "{p} is a folder", "permission denied: {p}",
-)  # fmt: skip
+_HERE = texts("workspace", "here")
+_COUNTED = texts("workspace", "counted")
+_THERE = texts("workspace", "there")
+_COUNTED_THERE = texts("workspace", "counted_there")
+_READ = texts("workspace", "read")
+_LINES = texts("workspace", "lines")
+_TITLES = texts("workspace", "titles")
+_KEYS = texts("workspace", "keys")
+_MISSING = texts("workspace", "missing")
 
 
 def file_name(rng: Random) -> str:
     """A file name."""
-    stem = pick(rng, "file_stems") if rng.random() < 0.6 else invented_word(rng) if rng.random() < 0.5 else free_stem(rng)
+    stem = (
+        pick(rng, "file_stems") if rng.random() < 0.6 else invented_word(rng) if rng.random() < 0.5 else free_stem(rng)
+    )
     if rng.random() < 0.1:
         stem = f"{stem}_{rng.randrange(1, 2030)}"
     return f"{stem}.{rng.choice(('txt', 'md', 'txt', pick(rng, 'file_endings')))}"
@@ -55,7 +37,9 @@ def free_stem(rng: Random) -> str:
 
 def folder_name(rng: Random) -> str:
     """A folder name, perhaps two levels deep."""
-    first = pick(rng, "folders") if rng.random() < 0.65 else invented_word(rng) if rng.random() < 0.4 else free_stem(rng)
+    first = (
+        pick(rng, "folders") if rng.random() < 0.65 else invented_word(rng) if rng.random() < 0.4 else free_stem(rng)
+    )
     return f"{first}/{pick(rng, 'folders')}" if rng.random() < 0.15 else first
 
 
@@ -74,7 +58,11 @@ def entries_of(rng: Random, least: int = 0) -> list[dict[str, Any]]:
             names[name] = {"name": name, "kind": "folder", "size_bytes": None}
         else:
             name = file_name(rng)
-            names[name] = {"name": name, "kind": "file", "size_bytes": rng.choice((0, rng.randrange(1, 999), rng.randrange(1000, 99999)))}
+            names[name] = {
+                "name": name,
+                "kind": "file",
+                "size_bytes": rng.choice((0, rng.randrange(1, 999), rng.randrange(1000, 99999))),
+            }
     entries = list(names.values())
     return sorted(entries, key=lambda entry: entry["name"]) if rng.random() < 0.7 else entries
 
@@ -108,15 +96,42 @@ def text_of(rng: Random) -> str:
     """What a small text file says."""
     lines: list[str] = []
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4, 5))):
-        words = {"word": invented_word(rng), "word2": pick(rng, "words"), "word3": invented_word(rng), "task": lexicon.task(rng), "fact": lexicon.fact(rng)}
-        words |= {"title": rng.choice(_TITLES), "key": rng.choice(_KEYS), "value": key_value(rng), "thing": pick(rng, "things"), "n": str(rng.randrange(1, 300)), "person": lexicon.person(rng), "text": lexicon.free_text(rng, 2, 14)}
+        words = {
+            "word": invented_word(rng),
+            "word2": pick(rng, "words"),
+            "word3": invented_word(rng),
+            "task": lexicon.task(rng),
+            "fact": lexicon.fact(rng),
+        }
+        words |= {
+            "title": rng.choice(_TITLES),
+            "key": rng.choice(_KEYS),
+            "value": key_value(rng),
+            "thing": pick(rng, "things"),
+            "n": str(rng.randrange(1, 300)),
+            "person": lexicon.person(rng),
+            "text": lexicon.free_text(rng, 2, 14),
+        }
         lines.append(phrases.speak(phrases.parse(rng.choice(_LINES).replace("[ ]", "( )")), words))  # pyright: ignore[reportArgumentType]
     return "\n".join(lines)
 
 
 def key_value(rng: Random) -> str:
     """The value of a setting."""
-    return rng.choice((lexicon.free_text(rng, 1, 3), str(rng.randrange(1, 9999)), invented_word(rng), pick(rng, "words"), f"{rng.randrange(0, 9)}.{rng.randrange(0, 20)}.{rng.randrange(0, 9)}", lexicon.code(rng), pick(rng, "cities"), lexicon.person(rng), "true", "localhost"))
+    return rng.choice(
+        (
+            lexicon.free_text(rng, 1, 3),
+            str(rng.randrange(1, 9999)),
+            invented_word(rng),
+            pick(rng, "words"),
+            f"{rng.randrange(0, 9)}.{rng.randrange(0, 20)}.{rng.randrange(0, 9)}",
+            lexicon.code(rng),
+            pick(rng, "cities"),
+            lexicon.person(rng),
+            "true",
+            "localhost",
+        )
+    )
 
 
 def ask_read(rng: Random) -> Ask:
@@ -131,7 +146,9 @@ def ask_read(rng: Random) -> Ask:
     if rng.random() < 0.05:
         error = rng.choice(_MISSING).format(p=path)
         return Ask(request, "read_file", {"path": path}, {"error": error}, f"That didn't work: {error}.")
-    return Ask(request, "read_file", {"path": path}, {"path": path, "text": read, "truncated": cut}, told(path, text, cut))
+    return Ask(
+        request, "read_file", {"path": path}, {"path": path, "text": read, "truncated": cut}, told(path, text, cut)
+    )
 
 
 def told(path: str, text: str, cut: bool = False) -> str:
@@ -147,18 +164,51 @@ def _ask_key(rng: Random, path: str) -> Ask:
     keys = rng.sample(_KEYS, rng.randrange(2, 6))
     values = [key_value(rng) for _ in keys]
     at = rng.randrange(len(keys))
-    asks = ("What is the {k} in {p}?", "Which {k} does {p} [say|give|have]?", "What {k} is set in {p}?", "look up the {k} in {p}", "find the {k} in {p}", "What's the {k} according to {p}?", "read {p} and tell me the {k}", "check the {k} in {p}")
+    asks = (
+        "What is the {k} in {p}?",
+        "Which {k} does {p} [say|give|have]?",
+        "What {k} is set in {p}?",
+        "look up the {k} in {p}",
+        "find the {k} in {p}",
+        "What's the {k} according to {p}?",
+        "read {p} and tell me the {k}",
+        "check the {k} in {p}",
+    )
     request = phrases.say(rng, rng.choice(asks), {"k": keys[at], "p": path})
     text = "\n".join(f"{key}{sign}{value}" for key, value in zip(keys, values, strict=True))
-    return Ask(request, "read_file", {"path": path}, {"path": path, "text": text, "truncated": False}, f"The {keys[at]} in {path} is {values[at]}.")
+    return Ask(
+        request,
+        "read_file",
+        {"path": path},
+        {"path": path, "text": text, "truncated": False},
+        f"The {keys[at]} in {path} is {values[at]}.",
+    )
 
 
 def vague_read(rng: Random) -> Vague | None:
     """A wish to read some file."""
-    request = phrases.say(rng, rng.choice(("read [a|the|my|that] file", "open [a|the|that] file", "show me the file", "What does the file say?", "What's in the file?", "read it to me", "I want to read a file", "What is written in [that|the] file?", "open the document", "print the file")))
+    request = phrases.say(
+        rng,
+        rng.choice(
+            (
+                "read [a|the|my|that] file",
+                "open [a|the|that] file",
+                "show me the file",
+                "What does the file say?",
+                "What's in the file?",
+                "read it to me",
+                "I want to read a file",
+                "What is written in [that|the] file?",
+                "open the document",
+                "print the file",
+            )
+        ),
+    )
     asked = ask_read(rng)
     path = str(asked.arguments["path"])
-    return Vague(request, "Which file?", rng.choice((path, path, f"{path}, please", f"the file {path}", f"it's {path}")), asked)
+    return Vague(
+        request, "Which file?", rng.choice((path, path, f"{path}, please", f"the file {path}", f"it's {path}")), asked
+    )
 
 
 def follow_read(rng: Random, before: Ask) -> Ask | None:
@@ -176,7 +226,9 @@ def follow_list(rng: Random, before: Ask) -> Ask | None:
         return None
     path, entries = folder_name(rng), entries_of(rng)
     request = rng.choice(("And in {p}?", "What about {p}?", "And {p}?", "And what's in {p}?", "Now {p}")).format(p=path)
-    return Ask(request, "list_files", {"path": path}, {"path": path, "entries": entries}, described(entries, f"in {path}"))
+    return Ask(
+        request, "list_files", {"path": path}, {"path": path, "entries": entries}, described(entries, f"in {path}")
+    )
 
 
 def offer_list(spec: dict[str, Any]) -> Offer:
