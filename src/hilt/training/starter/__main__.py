@@ -1,7 +1,7 @@
 """The starter model from data to folder: `python -m hilt.training.starter STEP --recipe recipes/starter.toml`.
 
-Steps, in order: `data` prints conversations to look at, `tokenizer` trains the tokenizer, `pretrain` trains the weights (on a
-GPU, with PyTorch), `export` writes the folder that mlx-lm loads, `evaluate` measures it.
+Steps, in order: `data` prints conversations to look at, `tokenizer` trains the tokenizer, `pretrain` trains the weights
+(on a GPU, with PyTorch), `export` writes the folder that mlx-lm loads, `evaluate` measures it.
 """
 
 import argparse

@@ -1,8 +1,7 @@
-"""What users ask of a calculator: sums in words and signs, percentages, word problems, with their expression and value."""
+"""What users ask of a calculator: sums in words and signs, percentages, word problems; with expression and value."""
 
 import ast
 import math
-import operator
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -14,9 +13,14 @@ from hilt.training.starter.tools import Ask, Offer, Vague, shown_value
 from hilt.training.starter.values import some_number, spoken_number
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.Pow: operator.pow, ast.Mod: operator.mod, ast.FloorDiv: operator.floordiv,
-}  # fmt: skip
+    ast.Add: lambda left, right: left + right,
+    ast.Sub: lambda left, right: left - right,
+    ast.Mult: lambda left, right: left * right,
+    ast.Div: lambda left, right: left / right,
+    ast.Pow: lambda left, right: left**right,
+    ast.Mod: lambda left, right: left % right,
+    ast.FloorDiv: lambda left, right: left // right,
+}
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sqrt": math.sqrt, "sin": math.sin, "cos": math.cos, "tan": math.tan, "log": math.log, "log10": math.log10,
     "exp": math.exp, "abs": abs, "round": round, "floor": math.floor, "ceil": math.ceil, "factorial": math.factorial,
@@ -165,7 +169,7 @@ def follow(rng: Random, before: Ask) -> Ask | None:
     value = before.result["value"]
     if abs(value) > 1e9 or "e" in str(value):
         return None
-    spoken, exact = _drawn(rng)
+    _, exact = _drawn(rng)
     pattern, expression = rng.choice(_FOLLOWS)
     if value < 0 and "sqrt" in expression:
         return None
@@ -183,7 +187,7 @@ def vague(rng: Random) -> Vague | None:
     request, question = rng.choice(_VAGUE)
     asked = ask(rng)
     if question == "Of which numbers?":
-        spoken, exact = _drawn(rng)
+        _, exact = _drawn(rng)
         asked = _finished(
             "calculate", f"{exact['a']} and {exact['b']}", f"{exact['a']} + {exact['b']}", None, "The sum is {v}."
         )

@@ -8,7 +8,7 @@ from typing import Any
 from hilt.training.starter import arithmetic, clock, invented, notes, units, workspace
 from hilt.training.starter.builtin_specs import BUILTIN_NAMES, BUILTIN_SPECS
 from hilt.training.starter.families import Family, draw_offer, families
-from hilt.training.starter.phrasing_tables import named
+from hilt.training.starter.phrasing_tables import named, texts
 from hilt.training.starter.tools import Ask, Offer, Style, Vague, draw_style, function_spec, parameters_schema
 
 _MAKERS: dict[str, Callable[[dict[str, Any]], Offer]] = {
@@ -23,9 +23,7 @@ _MAKERS: dict[str, Callable[[dict[str, Any]], Offer]] = {
 _OTHER_ABOUTS = named("catalogues", "other_abouts")
 _OTHER_NAMES = named("catalogues", "names")
 # Requests about these could be met by a search of the web, or by a look into the notes.
-_SEARCHABLE = frozenset(
-    "weather air sun contact birthday company stock crypto country holiday movie cinema sports dictionary synonyms recipe calories plant wiki news restaurant trains flights route traffic visa medicine color product translate hotel books flight_status joke quote distance currency".split()
-)
+_SEARCHABLE = frozenset(texts("catalogues", "searchable"))
 _NOTED = frozenset(("contact", "birthday"))
 
 
@@ -125,10 +123,15 @@ def restyled(rng: Random, offer: Offer, style: Style, rename: bool) -> Offer:
     return Offer(spec, offer.topics, ask, vague, follow, pair)
 
 
+def topics_of(offers: list[Offer]) -> set[str]:
+    """All topics of some offers."""
+    return {topic for offer in offers for topic in offer.topics}
+
+
 def _from_families(
     rng: Random, count: int, style: Style, held_out: bool = False, beside: list[Offer] | None = None
 ) -> list[Offer]:
-    taken: set[str] = set().union(*(offer.topics for offer in beside or []))
+    taken = topics_of(beside or [])
     if taken & {"files", "files_read"}:
         taken |= {"books"}
     names = {offer.name for offer in beside or []}
@@ -155,7 +158,7 @@ _UNFIT_STYLE = Style(str, True, True, False, False, False, True, True)
 
 def draw_unfit(rng: Random, offers: list[Offer]) -> Ask | None:
     """A request that none of `offers` can meet, or None if none is found soon."""
-    taken: set[str] = set().union(*(offer.topics for offer in offers))
+    taken = topics_of(offers)
     if "search" in taken:
         taken |= _SEARCHABLE
     if "notes_search" in taken:

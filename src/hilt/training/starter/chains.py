@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 from hilt.training.starter import arithmetic, clock, lexicon, notes, phrases, units, workspace
 from hilt.training.starter.phrasing_tables import rows, texts
@@ -348,13 +347,13 @@ def _result_then_sum(rng: Random, offer: Offer) -> Chain | None:
     """Any tool whose result holds one number, then a sum on that number."""
     for _ in range(5):
         first = offer.ask(rng)
-        if not isinstance(first.result, dict):
+        if not first.fields:
             continue
-        numbers: list[Any] = [
+        numbers = [
             value
-            for key, value in first.result.items()
+            for key, value in first.fields.items()
             if isinstance(value, (int, float)) and not isinstance(value, bool) and first.arguments.get(key) != value
-        ]  # pyright: ignore[reportUnknownVariableType]
+        ]
         if len(numbers) == 1 and "e" not in str(numbers[0]) and numbers[0] >= 0 and "?" not in first.request[:-1]:
             tail, second = _sum_of(rng, shown_value(numbers[0]))
             head = first.request.rstrip("?")

@@ -32,6 +32,7 @@ _THERE = texts("clock", "there")
 _DAY_THERE = texts("clock", "day_there")
 _TOMORROW = texts("clock", "tomorrow")
 _BOTH = texts("clock", "both")
+_PAIRS = texts("clock", "pairs")
 
 
 def written_date(moment: datetime) -> str:
@@ -88,11 +89,7 @@ def follow(rng: Random, before: Ask) -> Ask | None:
 def pair(rng: Random) -> tuple[str, list[Ask]] | None:
     """The time in two places at once."""
     (place, zone), (other, other_zone) = rng.sample(_PLACES, 2)
-    text = rng.choice((
-        "What time is it in {a} and [in |]{b}?", "time in {a} and [in |]{b}", "tell me the time in {a} and [in |]{b}", "What's the time in {a} and [in |]{b}[ now|]?",
-        "How late is it in {a} and in {b}?", "current time in {a} and {b}", "compare the time in {a} and {b}", "What time is it in {a}, and what time is it in {b}?",
-        "[give|show] me the time in {a} and [in |]{b}", "What time do they have in {a} and in {b}?", "{a} and {b}: what time is it there?",
-    ))  # fmt: skip
+    text = rng.choice(_PAIRS)
     request = phrases.say(rng, text, {"a": place, "b": other})
     return request, [_asked(rng, "", _THERE, place, zone), _asked(rng, "", _THERE, other, other_zone)]
 

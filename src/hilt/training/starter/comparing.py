@@ -40,8 +40,8 @@ def calls_in(text: str) -> list[WrittenCall] | None:
         except ValueError:
             return None
         match read:
-            case {"name": str() as name, "arguments": dict() as arguments} if len(cast("dict[str, Any]", read)) == 2:
-                calls.append(WrittenCall(name, cast("dict[str, Any]", arguments)))
+            case {"name": str(name), "arguments": dict()} if len(cast("dict[str, Any]", read)) == 2:
+                calls.append(WrittenCall(name, read["arguments"]))
             case _:
                 return None
     if "<tool_call>" in _BLOCK.sub("", text) or "</tool_call>" in _BLOCK.sub("", text):

@@ -1,4 +1,4 @@
-"""Whole conversations, drawn from a seed: a catalogue, then one to several requests with their calls, results, answers."""
+"""Whole conversations, drawn from a seed: a catalogue, then requests with their calls, results and answers."""
 
 import tomllib
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 from hilt.training.starter import lexicon, phrases, variations, workspace
-from hilt.training.starter.catalogues import draw_catalogue, draw_unfit
+from hilt.training.starter.catalogues import draw_catalogue, draw_unfit, topics_of
 from hilt.training.starter.chains import draw_chain
 from hilt.training.starter.rendering import Conversation, Message, as_json
 from hilt.training.starter.tools import Ask, Offer, failed
@@ -82,7 +82,7 @@ def _settled(rng: Random, ask: Ask, done: list[Ask]) -> Ask:
 
 
 def _broke(ask: Ask) -> bool:
-    return isinstance(ask.result, dict) and "error" in ask.result
+    return "error" in ask.fields
 
 
 Episode = Callable[[Random, list[Offer], list[Ask]], list[Message] | None]
@@ -201,7 +201,7 @@ def _named_tools(offers: list[Offer]) -> str:
 
 def _near(rng: Random, offers: list[Offer]) -> str | None:
     """A request near to what an offered built-in tool does, but beyond it; None if another tool might meet it."""
-    topics: set[str] = set().union(*(offer.topics for offer in offers))
+    topics = topics_of(offers)
     able = [topic for topic in talk().near if topic in topics]
     if not able or not topics <= {"math", "time", "units", "files", "files_read", "notes", "notes_search"}:
         return None

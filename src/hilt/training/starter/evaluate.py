@@ -95,7 +95,7 @@ def greedy_writer(folder: Path) -> Writer:
     loaded = load(folder, find_device())
     model = cast("Callable[..., Any]", loaded.model)
     ends = loaded.tokenizer.eos_token_ids
-    cache = cast("list[Any]", make_prompt_cache(loaded.model))
+    cache = make_prompt_cache(loaded.model)
     read: list[int] = []
 
     def write(conversation: Conversation) -> str:
@@ -116,7 +116,7 @@ def greedy_writer(folder: Path) -> Writer:
         written: list[int] = []
         fresh = ids[shared:]
         while len(written) < MAX_TOKENS:
-            token = int(mx.argmax(model(mx.array([fresh]), cache=cache)[0, -1]).item())
+            token = cast("int", mx.argmax(model(mx.array([fresh]), cache=cache)[0, -1]).item())
             read.extend(fresh)
             if token in ends:
                 break
@@ -194,10 +194,17 @@ def write_record(recipe: Recipe, model: Path, out: Path) -> None:
     }
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     record = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"), "commit": commit, "machine": platform.platform(), "python": platform.python_version(),
-        "versions": {name: version(name) for name in _PACKAGES}, "model": str(model), "decoding": "greedy, no grammar",
-        "seed": seed, "seconds": round(time.time() - began, 1), "results": results,
-    }  # fmt: skip
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit,
+        "machine": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in _PACKAGES},
+        "model": str(model),
+        "decoding": "greedy, no grammar",
+        "seed": seed,
+        "seconds": round(time.time() - began, 1),
+        "results": results,
+    }
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     for name, result in results.items():

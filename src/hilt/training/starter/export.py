@@ -1,4 +1,4 @@
-"""From trained weights to a folder that `mlx_lm.load` reads: config, weights (bfloat16 or 8 bits), tokenizer, template."""
+"""From trained weights to a folder that `mlx_lm.load` reads: config, weights (16 or 8 bits), tokenizer, template."""
 
 import json
 from dataclasses import asdict
@@ -45,21 +45,22 @@ def write_folder(recipe: Recipe, weights: Path, tokenizer_folder: Path, out: Pat
     """
     import mlx.core as mx
     from mlx import nn
-    from mlx.utils import tree_flatten
+    from mlx.utils import tree_flatten  # pyright: ignore[reportUnknownVariableType]
     from mlx_lm.models import qwen3
 
     tokenizer = Tokenizer.from_file(str(tokenizer_folder / "tokenizer.json"))
     save(tokenizer, out)
     config = model_config(recipe.network, tokenizer)
-    model = cast("Any", qwen3.Model(qwen3.ModelArgs.from_dict(config)))
+    arguments = cast("Any", qwen3.ModelArgs).from_dict(config)
+    model = cast("Any", qwen3.Model(arguments))
     parts: dict[str, Any] = {}
     for path in sorted(weights.glob("model-*.safetensors")):
         parts.update(cast("dict[str, Any]", mx.load(str(path))))
     model.load_weights(list(parts.items()), strict=True)
     if bits != 16:
-        nn.quantize(model, group_size=GROUP_SIZE, bits=bits)
+        cast("Any", nn).quantize(model, group_size=GROUP_SIZE, bits=bits)
         config["quantization"] = {"group_size": GROUP_SIZE, "bits": bits, "mode": "affine"}
     flat = dict(cast("list[tuple[str, Any]]", tree_flatten(model.parameters())))
-    mx.save_safetensors(str(out / "model.safetensors"), flat, metadata={"format": "mlx"})
+    cast("Any", mx).save_safetensors(str(out / "model.safetensors"), flat, metadata={"format": "mlx"})
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (out / "generation_config.json").write_text(json.dumps(generation_config(tokenizer), indent=2) + "\n")

@@ -65,8 +65,13 @@ def _slot_plan(name: str, entry: str | dict[str, Any]) -> SlotPlan:
     )
 
 
+def _answers(given: dict[str, list[str]] | list[str]) -> dict[str, tuple[str, ...]]:
+    if isinstance(given, list):
+        return {"": tuple(given)}
+    return {condition: tuple(sentences) for condition, sentences in given.items()}
+
+
 def _family(entry: dict[str, Any]) -> Family:
-    answers = entry["answer"]
     return Family(
         id=entry["id"],
         topics=frozenset(entry.get("topics", (entry["id"],))),
@@ -77,9 +82,7 @@ def _family(entry: dict[str, Any]) -> Family:
         vague=tuple(entry.get("vague", ())),
         follow=tuple(entry.get("follow", ())),
         result=dict(entry["result"]),
-        answer={key: tuple(texts) for key, texts in answers.items()}
-        if isinstance(answers, dict)
-        else {"": tuple(answers)},  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        answer=_answers(entry["answer"]),
         held_out=bool(entry.get("held_out", False)),
     )
 

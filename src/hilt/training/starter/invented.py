@@ -255,7 +255,10 @@ class _Tool:
                 )
             )
         else:
-            head = f"{verb} {rng.choice(('the ', 'the ', '', 'our '))}{label}{rng.choice((' ', ' ', ' ', f' with the {self.key.label} ', ' called ' if self.key.label == 'name' else ' number ' if self.key.label == 'number' else ' '))}{key}"
+            article = rng.choice(("the ", "the ", "", "our "))
+            named = {"name": " called ", "number": " number "}.get(self.key.label, " ")
+            link = rng.choice((" ", " ", " ", f" with the {self.key.label} ", named))
+            head = f"{verb} {article}{label}{link}{key}"
         return head
 
     def _complete(self, rng: Random, drawn: dict[str, Drawn], clauses: Sequence[str]) -> Ask:
@@ -304,7 +307,8 @@ class _Tool:
                 if one is not self.key and one.name in drawn
             ]
             request = f"{' '.join([request, *clauses])}?"
-            answer = f"The {_label(field)} of the {self.thing.label} {shown_value(key.value)} is {shown_value(result[field])}."
+            thing = f"{self.thing.label} {shown_value(key.value)}"
+            answer = f"The {_label(field)} of the {thing} is {shown_value(result[field])}."
         else:
             told = [f"the {_label(field)} is {shown_value(value)}" for field, value in result.items()]
             answer = f"For the {self.thing.label} {shown_value(key.value)}, {phrases.listed(told)}."

@@ -6,8 +6,47 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-ONSETS = tuple("b br c ch cl d dr f fl g gl gr h j k kl kr l m n p pl pr qu r s sh sk sl sn st t th tr v w y z".split())
-VOWELS = tuple("a e i o u a e i o u ai ea ee ou oa".split())
+ONSETS = (
+    "b",
+    "br",
+    "c",
+    "ch",
+    "cl",
+    "d",
+    "dr",
+    "f",
+    "fl",
+    "g",
+    "gl",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "kl",
+    "kr",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pl",
+    "pr",
+    "qu",
+    "r",
+    "s",
+    "sh",
+    "sk",
+    "sl",
+    "sn",
+    "st",
+    "t",
+    "th",
+    "tr",
+    "v",
+    "w",
+    "y",
+    "z",
+)
+VOWELS = ("a", "e", "i", "o", "u", "a", "e", "i", "o", "u", "ai", "ea", "ee", "ou", "oa")
 CODAS = ("", "", "", "n", "r", "l", "s", "t", "k", "m", "nd", "sk", "x", "p", "rn", "lt")
 
 _SINGLE = {"thing": "things", "topic": "topics", "document": "documents", "bill": "bills", "room": "rooms",
@@ -101,7 +140,7 @@ def person(rng: Random) -> str:
 
 
 def free_text(rng: Random, least: int, most: int) -> str:
-    """Words in no order that a list could hold, with commas, numbers and names among them: text to copy, not to know."""
+    """Words in an order that no list holds, with commas, numbers and names among them: text to copy, not to know."""
     words: list[str] = []
     count = rng.randrange(least, most + 1)
     while len(words) < count:
@@ -150,7 +189,8 @@ def free_name(rng: Random) -> str:
 def question(rng: Random) -> str:
     """A question about the world, without its mark."""
     if rng.random() < 0.15:
-        return f"{rng.choice(('who', 'what', 'when', 'where', 'why', 'how'))} {rng.choice(('is', 'was', 'did', 'does'))} {free_text(rng, 2, 6)}"
+        word = rng.choice(("who", "what", "when", "where", "why", "how"))
+        return f"{word} {rng.choice(('is', 'was', 'did', 'does'))} {free_text(rng, 2, 6)}"
     return filled(rng, pick(rng, "questions"))
 
 
@@ -187,10 +227,13 @@ def filled(rng: Random, pattern: str) -> str:
     return pattern
 
 
+_VERBS = ("get", "buy", "find", "bring", "see", "make", "ask about", "check", "move", "paint", "tell", "meet")
+
+
 def task(rng: Random) -> str:
     """Something to do, as a clause that begins with a verb."""
     if rng.random() < 0.2:
-        return f"{rng.choice(('get', 'buy', 'find', 'bring', 'see', 'make', 'ask about', 'check', 'move', 'paint', 'tell', 'meet'))} {free_text(rng, 1, 6)}"
+        return f"{rng.choice(_VERBS)} {free_text(rng, 1, 6)}"
     return filled(rng, pick(rng, "tasks"))
 
 

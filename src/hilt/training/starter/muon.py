@@ -1,10 +1,10 @@
 """Muon: momentum whose matrices are made orthogonal, for the weights of the layers.
 
-Keller Jordan's method: the update of a matrix is its Nesterov momentum with all singular values brought near one, by five
-steps of a quintic Newton-Schulz iteration in bfloat16. Matrices of one shape are worked on together.
+Keller Jordan's method: the update of a matrix is its Nesterov momentum with all singular values brought near one, by
+five steps of a quintic Newton-Schulz iteration in bfloat16. Matrices of one shape are worked on together.
 """
 
-# pyright: basic
+# pyright: basic, reportMissingImports=false
 # PyTorch is not a dependency of Hilt: this module is imported only by `pretrain`, on a machine that has it.
 
 import torch

@@ -1,6 +1,6 @@
-"""The Qwen3 architecture in PyTorch for training on packed documents; parameter names are those of mlx-lm and transformers."""
+"""The Qwen3 architecture in PyTorch, for packed documents; parameter names are those of mlx-lm and transformers."""
 
-# pyright: basic
+# pyright: basic, reportMissingImports=false
 # PyTorch is not a dependency of Hilt: this module is imported only by `pretrain`, on a machine that has it.
 
 import inspect
@@ -20,7 +20,7 @@ _CAUSAL: dict[str, Any] = (
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, starts: Tensor, longest: int) -> Tensor:
-    """Causal attention within each document. q [T, H, D], k and v [T, KV, D]; `starts` cumulative document positions."""
+    """Causal attention within each document. q [T, H, D], k and v [T, KV, D]; `starts` are where documents begin."""
     groups = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
     if q.is_cuda:

@@ -18,8 +18,12 @@ MAX_DOCUMENTS = 512
 
 @dataclass(frozen=True)
 class Pack:
-    """`ids` and `targets` are uint16, one a token; `trained` is 1 where the target is the model's own word, 2 where it is
-    the prompt's, 0 at the end of a document; `starts` holds MAX_DOCUMENTS + 1 cumulative positions, the last ones repeated."""
+    """A row of tokens, as bytes of arrays.
+
+    `ids`, `targets` and `positions` (within the document) are uint16, one a token; `trained` (uint8) is 1 where the
+    target is the model's own word, 2 where it is the prompt's, 0 at the end of a document; `starts` (int32) holds
+    MAX_DOCUMENTS + 1 cumulative positions, the last ones repeated.
+    """
 
     ids: bytes
     targets: bytes
@@ -51,7 +55,7 @@ def marks_of(tokenizer: Tokenizer) -> Marks:
 
 
 def own_words(ids: list[int], marks: Marks) -> bytearray:
-    """1 for each token that the model itself writes: from behind `assistant` and its newline to the end mark; else 2."""
+    """1 for each token that the model itself writes, from behind `assistant` and newline to the end mark; else 2."""
     own = bytearray(b"\x02") * len(ids)
     at = 0
     while True:

@@ -116,7 +116,7 @@ _AFTER = texts("phrases", "after")
 
 
 def dress(rng: Random, clause: str) -> str:
-    """A clause as a user might put it: with or without politeness. A question keeps its mark, other clauses have none."""
+    """A clause as a user might put it, with or without politeness. Only a question has a mark at its end."""
     if not clause or not clause[0].islower() or clause.endswith("?"):
         return clause
     if rng.random() < 0.38:
@@ -160,7 +160,8 @@ def joined_requests(rng: Random, clauses: list[str]) -> str:
     if style == 0 or (style == 1 and len(clauses) > 2):
         return " ".join(upper_start(ended(clause)) for clause in clauses)
     if style == 1:
-        return f"{upper_start(ended(clauses[0]))} {rng.choice(('And ', 'Also, ', 'Also ', 'and '))}{lower_start(clauses[1])}"
+        link = rng.choice(("And ", "Also, ", "Also ", "and "))
+        return f"{upper_start(ended(clauses[0]))} {link}{lower_start(clauses[1])}"
     rest = [lower_start(clause) for clause in bare[1:]]
     mark = "?" if questions[-1] else ""
     if len(clauses) == 2:

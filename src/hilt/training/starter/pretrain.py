@@ -1,10 +1,10 @@
 """Pretraining from scratch on freshly drawn conversations: Muon and AdamW, constant rate, then a linear decay to zero.
 
-Runs where PyTorch and a GPU are (`PYTHONPATH=src python -m hilt.training.starter pretrain ...`); needs the standard library,
-tokenizers, safetensors and PyTorch only.
+Runs where PyTorch and a GPU are (`PYTHONPATH=src python -m hilt.training.starter pretrain ...`); needs the standard
+library, tokenizers, safetensors and PyTorch only.
 """
 
-# pyright: basic
+# pyright: basic, reportMissingImports=false
 # PyTorch is not a dependency of Hilt: only this room's network, muon and pretrain import it.
 
 import json
@@ -30,7 +30,7 @@ PARTS = 3
 class PretrainRun:
     """One run: where the tokenizer is and the weights go, and how long (`steps`, or as many as fit `minutes`).
 
-    `start_from` continues from a folder of weights with fresh optimizers; `checkpoint_minutes` is the time between saves.
+    `start_from` continues from a folder of weights with fresh optimizers; `checkpoint_minutes` lie between saves.
     """
 
     tokenizer_file: Path
@@ -106,9 +106,14 @@ def run(recipe: Recipe, plan: PretrainRun) -> dict[str, Any]:
     )
     compiled = torch.compile(weighted_loss, dynamic=False) if device == "cuda" else weighted_loss
     record: dict[str, Any] = {
-        "recipe": asdict(recipe), "parameters": sum(weight.numel() for weight in network.parameters()), "device": torch.cuda.get_device_name() if device == "cuda" else platform.processor(),
-        "torch": torch.__version__, "python": platform.python_version(), "start_from": str(plan.start_from) if plan.start_from else None, "curve": [],
-    }  # fmt: skip
+        "recipe": asdict(recipe),
+        "parameters": sum(weight.numel() for weight in network.parameters()),
+        "device": torch.cuda.get_device_name() if device == "cuda" else platform.processor(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "start_from": str(plan.start_from) if plan.start_from else None,
+        "curve": [],
+    }
     try:
         _train(recipe, plan, mill, network, muon, adamw, compiled, device, began, record)
     finally:

@@ -31,8 +31,11 @@ class TokenizerPlan:
 
 @dataclass(frozen=True)
 class PretrainPlan:
-    """How to pretrain. A step reads `packs_per_step` packs of `pack_tokens` tokens; rates are constant after the warm-up
-    and fall to zero over the last `decay_fraction` of the steps; prompt tokens weigh `prompt_weight` in the loss."""
+    """How to pretrain.
+
+    A step reads `packs_per_step` packs of `pack_tokens` tokens; rates are constant after the warm-up and fall to zero
+    over the last `decay_fraction` of the steps; prompt tokens weigh `prompt_weight` in the loss.
+    """
 
     seed: int
     workers: int

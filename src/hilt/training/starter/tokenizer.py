@@ -8,7 +8,7 @@ before capitals.
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -52,8 +52,8 @@ def trained(texts: Iterable[str]) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
-    tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in MARKERS])
+    cast("Any", tokenizer).add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIAL])
+    cast("Any", tokenizer).add_tokens([AddedToken(token, special=False, normalized=False) for token in MARKERS])
     if tokenizer.get_vocab_size() != VOCAB_SIZE:
         raise ValueError(f"too little text: {tokenizer.get_vocab_size()} tokens instead of {VOCAB_SIZE}")
     return tokenizer

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from hilt.training.starter.lexicon import free_text, invented_word, pick
 from hilt.training.starter.phrasing_tables import texts
@@ -22,6 +22,11 @@ class Ask:
     arguments: dict[str, Any]
     result: Any
     answer: str
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of the result, none if it is no object."""
+        return cast("dict[str, Any]", self.result) if isinstance(self.result, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -163,10 +168,10 @@ def shown_value(value: Any) -> str:
     """A value as an answer shows it: no quotes, whole floats without their point, lists as a, b and c."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float) and value == int(value) and abs(value) < 1e15:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     if isinstance(value, list):
-        items = [shown_value(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        items = [shown_value(item) for item in cast("list[Any]", value)]
         return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else "none"
     return "none" if value is None else str(value)
 

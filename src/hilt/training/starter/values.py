@@ -9,6 +9,7 @@ from typing import Any
 from hilt.training.starter import lexicon
 from hilt.training.starter.lexicon import pick
 from hilt.training.starter.phrases import listed
+from hilt.training.starter.phrasing_tables import texts
 
 COUNT_WORDS = (
     "zero",
@@ -109,7 +110,8 @@ def _hhmm(rng: Random) -> Drawn:
 def _email(rng: Random) -> str:
     name = pick(rng, "first_names").lower().replace(" ", "").replace(".", "")
     last = rng.choice(("", f".{pick(rng, 'last_names').lower().replace(' ', '')}", str(rng.randrange(99))))
-    return f"{name}{last}@{rng.choice(('example.com', 'mail.org', 'acme.io', 'gmail.com', f'{lexicon.invented_word(rng)}.net'))}"
+    hosts = ("example.com", "mail.org", "acme.io", "gmail.com", f"{lexicon.invented_word(rng)}.net")
+    return f"{name}{last}@{rng.choice(hosts)}"
 
 
 def _path(rng: Random) -> str:
@@ -119,13 +121,24 @@ def _path(rng: Random) -> str:
 
 
 def _url(rng: Random) -> str:
-    host = f"{rng.choice(('www.', '', 'https://', 'https://www.', 'http://'))}{lexicon.invented_word(rng)}.{rng.choice(('com', 'org', 'net', 'io', 'de'))}"
+    scheme = rng.choice(("www.", "", "https://", "https://www.", "http://"))
+    host = f"{scheme}{lexicon.invented_word(rng)}.{rng.choice(('com', 'org', 'net', 'io', 'de'))}"
     return f"{host}/{pick(rng, 'folders')}" if rng.random() < 0.4 else host
 
 
 def _duration(rng: Random) -> str:
-    return rng.choice((f"{rng.randrange(2, 90)} minutes", f"{rng.randrange(2, 12)} hours", "half an hour", "an hour",
-                       f"{rng.randrange(10, 90)} seconds", f"{rng.randrange(2, 9)} days", "a week", "one hour"))  # fmt: skip
+    return rng.choice(
+        (
+            f"{rng.randrange(2, 90)} minutes",
+            f"{rng.randrange(2, 12)} hours",
+            "half an hour",
+            "an hour",
+            f"{rng.randrange(10, 90)} seconds",
+            f"{rng.randrange(2, 9)} days",
+            "a week",
+            "one hour",
+        )
+    )
 
 
 def _message(rng: Random) -> str:
@@ -139,30 +152,23 @@ def _message(rng: Random) -> str:
         case 2:
             return f"{rng.choice(('please', 'can you', 'do not forget to', 'remember to'))} {lexicon.task(rng)}"
         case 3:
-            return rng.choice(("I'm running late", "see you at {hour}", "on my way", "happy birthday", "call me back when you can",
-                               "the {document} is ready", "dinner is at {hour}", "thanks for the {thing}", "I'll be there at {hour}",
-                               "we are out of {thing}", "good luck with the {document}", "meeting moved to {hour}",
-                               "I can't come on {weekday}", "let's talk about the {document}")).replace("{", "{")  # fmt: skip
+            return rng.choice(texts("values", "messages"))
         case _:
             return lexicon.task(rng)
 
 
+_REGIONS = ("MA", "CA", "NY", "TX", "France", "UK", "Canada", "WA", "Spain", "FL", "Ontario", "USA")
+
+
 def _city(rng: Random) -> str:
     name = lexicon.free_name(rng) if rng.random() < 0.22 else pick(rng, "cities")
-    return (
-        f"{name}, {rng.choice(('MA', 'CA', 'NY', 'TX', 'France', 'UK', 'Canada', 'WA', 'Spain', 'FL', 'Ontario', 'USA'))}"
-        if rng.random() < 0.06
-        else name
-    )
+    return f"{name}, {rng.choice(_REGIONS)}" if rng.random() < 0.06 else name
 
 
 def _title(rng: Random) -> str:
     if rng.random() < 0.3:
         return lexicon.free_text(rng, 1, 5)
-    return lexicon.filled(rng, rng.choice(("lunch with {person}", "team meeting", "dentist", "{document} review", "call with {person}",
-                                           "yoga class", "birthday party", "{language} lesson", "visit to {city}", "{company} interview",
-                                           "book club", "parents' evening", "project kickoff", "weekly sync", "{topic} workshop",
-                                           "{code}", "{room} makeover", "{dish} night", "trip to {city}", "{animal} check-up")))  # fmt: skip
+    return lexicon.filled(rng, rng.choice(texts("values", "titles")))
 
 
 def _items(rng: Random) -> Drawn:
@@ -241,8 +247,12 @@ _SORTS: dict[str, Sort] = {
 
 @cache
 def sort_of(spec: str) -> Sort:
-    """The sort that `spec` names: a word such as "city", or "int LOW HIGH", "number LOW HIGH [DIGITS]",
-    "pick value=said,said|value|..." (a closed choice), "like value|value|..." (open, these are examples), "flag said if true,...|said if false,..." and "list LOW HIGH SORT". ValueError if there is none."""
+    """The sort that `spec` names: a word such as "city", or one of
+
+    "int LOW HIGH", "number LOW HIGH [DIGITS]", "list LOW HIGH SORT", "flag said if true,...|said if false,...",
+    "pick value=said,said|value|..." (a closed choice) and "like value|value|..." (open: these are examples).
+    ValueError if there is none.
+    """
     word, _, rest = spec.partition(" ")
     if spec in _SORTS:
         return _SORTS[spec]

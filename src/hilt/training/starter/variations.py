@@ -26,9 +26,9 @@ _EXTRAS = (
 
 def varied(rng: Random, ask: Ask) -> Ask:
     """The ask with its result under other keys, nested, with extras, or as plain text; built-in tools stay exact."""
-    if ask.tool in BUILTIN_NAMES or not isinstance(ask.result, dict) or "error" in ask.result:
+    if ask.tool in BUILTIN_NAMES or not ask.fields or "error" in ask.fields:
         return ask
-    result: dict[str, Any] = dict(ask.result)  # pyright: ignore[reportUnknownArgumentType]
+    result = dict(ask.fields)
     if rng.random() < 0.1:
         return _anything(rng, ask)
     if "temperature" in result and "degrees" in ask.answer and rng.random() < 0.3:
@@ -83,7 +83,7 @@ def _with_unit(rng: Random, ask: Ask, result: dict[str, Any]) -> tuple[Ask, dict
 
 
 def _bare(rng: Random, ask: Ask, result: dict[str, Any]) -> Any:
-    """The one value that the answer tells, alone, or a mere "ok" where the answer tells nothing of the result; else None."""
+    """The one value that the answer tells, alone, or a mere "ok" where it tells nothing of the result; else None."""
     if rng.random() > 0.4 or any(isinstance(value, (list, dict)) for value in result.values()):
         return None
     arguments = [value for value in ask.arguments.values() if isinstance(value, (str, int, float))]

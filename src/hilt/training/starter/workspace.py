@@ -86,7 +86,8 @@ def ask_list(rng: Random) -> Ask:
     if kind in (_COUNTED, _COUNTED_THERE):
         files = [entry["name"] for entry in entries if entry["kind"] == "file"]
         count = "no files" if not files else "1 file" if len(files) == 1 else f"{len(files)} files"
-        answer = f"There {'is' if len(files) == 1 else 'are'} {count} {where}{': ' if files else ''}{phrases.listed(files) if files else ''}."
+        names = f": {phrases.listed(files)}" if files else ""
+        answer = f"There {'is' if len(files) == 1 else 'are'} {count} {where}{names}."
     else:
         answer = described(entries, where)
     return Ask(request, "list_files", {"path": path} if path else {}, {"path": path or ".", "entries": entries}, answer)
