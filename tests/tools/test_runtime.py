@@ -5,7 +5,7 @@ import json
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given, settings
@@ -256,15 +256,8 @@ def test_an_unknown_tool_is_told_the_names() -> None:
     assert "the tools are: none" in empty.text
 
 
-EFFECTS: list[tuple[Literal["write", "destructive", "external"], str]] = [
-    ("write", "changes something"),
-    ("destructive", "can destroy something"),
-    ("external", "reaches beyond this machine"),
-]
-
-
-@pytest.mark.parametrize(("effect", "deed"), EFFECTS)
-def test_what_changes_anything_is_asked_for(effect: Any, deed: str) -> None:
+@pytest.mark.parametrize("effect", ["write", "destructive", "external"])
+def test_what_changes_anything_is_asked_for(effect: Any) -> None:
     ran: list[int] = []
 
     @tool(effect=effect)
@@ -274,7 +267,7 @@ def test_what_changes_anything_is_asked_for(effect: Any, deed: str) -> None:
         return amount
 
     nobody = outcome_of(change, '{"amount": 1}')
-    assert nobody == Denied(f'{{"error": "change {deed}, and nobody is here to allow this call, so it was not run"}}')
+    assert nobody == Denied('{"error": "nobody is here to allow this call"}')
     refusing = Asked(Refused("not today"))
     assert outcome_of(change, '{"amount": "2"}', refusing) == Denied('{"error": "not today"}')
     # What is shown is what would run: the validated value, with the default filled in.

@@ -5,6 +5,7 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from hilt.conversation import Call
+from hilt.tools.policy import NOBODY_HERE
 from hilt.tools.tool import Effect
 
 
@@ -15,7 +16,7 @@ class Approved(Struct, frozen=True, tag="approved"):
 class Refused(Struct, frozen=True, tag="refused"):
     """This call must not run; `text` tells the model why."""
 
-    text: str = "the user refused this call"
+    text: str = "the user did not allow this call"
 
 
 Approval: TypeAlias = Approved | Refused
@@ -42,4 +43,4 @@ class Nobody:
         return False
 
     async def approve(self, call: Call, effect: Effect) -> Approval:
-        return Refused("nobody is here to allow this call")
+        return Refused(NOBODY_HERE)

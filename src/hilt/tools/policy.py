@@ -21,20 +21,15 @@ class Deny(Struct, frozen=True, tag="deny"):
     text: str
 
 
+NOBODY_HERE = "nobody is here to allow this call"
+
 Verdict: TypeAlias = Allow | Ask | Deny
 
 
-def decide(name: str, effect: Effect, *, attended: bool) -> Verdict:
-    """The verdict on a call of the tool `name`. `attended` says that somebody can answer a question now."""
+def decide(effect: Effect, *, attended: bool) -> Verdict:
+    """The verdict on a call of a tool with this effect. `attended` says that somebody can answer a question now."""
     match effect:
         case "read":
             return Allow()
-        case "write":
-            deed = "changes something"
-        case "destructive":
-            deed = "can destroy something"
-        case "external":
-            deed = "reaches beyond this machine"
-    if attended:
-        return Ask()
-    return Deny(f"{name} {deed}, and nobody is here to allow this call, so it was not run")
+        case "write" | "destructive" | "external":
+            return Ask() if attended else Deny(NOBODY_HERE)

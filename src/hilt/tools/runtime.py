@@ -83,7 +83,7 @@ def _gap(left_out: int, total: int) -> str:
 
 async def _refusal(call: Call, tool: Tool, arguments: dict[str, Any], approver: Approver) -> str | None:
     """Why the call must not run, or None."""
-    match decide(call.name, tool.effect, attended=approver.attended):
+    match decide(tool.effect, attended=approver.attended):
         case Allow():
             return None
         case Deny(text):
