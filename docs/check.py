@@ -1,4 +1,4 @@
-"""Keeps the documents true: `python -m docs.check` fails when one is stale, `--write` brings the generated parts up to date.
+"""Keeps the documents true: `python -m docs.check` fails when one is stale, `--write` refreshes what is generated.
 
 Generated are the map of rooms in architecture.md, drawn from the imports, and cli.md, from the commands' own help.
 Checked are every relative link, and that `.ci/run` runs the very command that the README gives for the tests.

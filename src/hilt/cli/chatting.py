@@ -39,7 +39,7 @@ Ctrl-C stops a reply; everything else is said to the model."""
 
 
 class Chat:
-    """A conversation with a model that has tools. `tips` are shown once, the cost with each answer; None shows neither."""
+    """A conversation with a model that has tools. `tips` are shown once, the cost with each answer; None: neither."""
 
     def __init__(
         self,
