@@ -5,7 +5,7 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from hilt.training.starter import arithmetic, clock, invented, notes, units, workspace
+from hilt.training.starter import arithmetic, clock, invented, notes, units, worded, workspace
 from hilt.training.starter.builtin_specs import BUILTIN_NAMES, BUILTIN_SPECS
 from hilt.training.starter.families import Family, draw_offer, families
 from hilt.training.starter.phrasing_tables import named, texts
@@ -39,13 +39,28 @@ def draw_catalogue(rng: Random, held_out: bool = False) -> list[Offer]:
         return _shuffled(rng, offers + _from_families(rng, rng.randrange(1, 6), draw_style(rng), beside=offers))
     if kind < 0.73:
         return _from_families(rng, _count(rng), draw_style(rng))
-    if kind < 0.85:
-        return invented.draw_offers(rng, _count(rng), draw_style(rng))
     if kind < 0.96:
         style = draw_style(rng)
-        offers = invented.draw_offers(rng, rng.randrange(1, 6), style)
-        return _shuffled(rng, offers + _from_families(rng, rng.randrange(1, 7), style))
+        count = _count(rng)
+        offers: list[Offer] = []
+        if rng.random() < 0.55:
+            offers = invented.draw_offers(rng, rng.randrange(1, max(2, count)), style)
+        if rng.random() < 0.3:
+            offers += _from_families(rng, rng.randrange(1, 5), style)
+        return _shuffled(rng, offers + _worded(rng, max(1, count - len(offers)), style, offers))
     return []
+
+
+def _worded(rng: Random, count: int, style: Style, beside: list[Offer]) -> list[Offer]:
+    taken = topics_of(beside)
+    names = {part for offer in beside for part in offer.name.lower().replace("-", "_").split("_")}
+    offers: list[Offer] = []
+    for _ in range(count * 3):
+        offer = worded.draw_offer(rng, style)
+        if len(offers) < count and not offer.topics & taken and not {topic[5:] for topic in offer.topics} & names:
+            taken |= offer.topics
+            offers.append(offer)
+    return offers
 
 
 def _count(rng: Random) -> int:
@@ -153,6 +168,12 @@ def _from_families(
     return offers
 
 
+def _shares_words(offer: Offer, offers: list[Offer]) -> bool:
+    """Whether a word that the tool is about stands anywhere in the other tools' names or descriptions."""
+    told = " ".join(f"{other.spec}" for other in offers).lower()
+    return any(topic[5:] in told for topic in offer.topics if topic.startswith("word:"))
+
+
 _UNFIT_STYLE = Style(str, True, True, False, False, False, True, True)
 
 
@@ -170,9 +191,13 @@ def draw_unfit(rng: Random, offers: list[Offer]) -> Ask | None:
         return draw_offer(rng, money, _UNFIT_STYLE).ask(rng)
     for _ in range(12):
         source = rng.random()
-        if source < 0.15:
+        if source < 0.12:
             offer = invented.draw_offers(rng, 1, _UNFIT_STYLE)[0]
-        elif source < 0.35:
+        elif source < 0.36:
+            offer = worded.draw_offer(rng, _UNFIT_STYLE)
+            if _shares_words(offer, offers):
+                continue
+        elif source < 0.52:
             name = rng.choice(BUILTIN_NAMES)
             offer = _MAKERS[name](BUILTIN_SPECS[name])
             if "search" in taken and name in ("current_time", "convert_units", "calculate"):

@@ -23,9 +23,14 @@ class WrittenCall:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is true of one turn; None where the question does not arise."""
+    """What is true of one turn; None where the question does not arise.
+
+    Calls are `well_formed` if every one can be read, and they `fit` if every one also names an offered tool, gives what
+    it requires and nothing that it does not know.
+    """
 
     well_formed: bool | None = None
+    fit: bool | None = None
     right_tool: bool | None = None
     exact: bool | None = None
     faithful: bool | None = None
@@ -101,11 +106,11 @@ def judged_calls(text: str, wanted: Sequence[WrittenCall], tools: Sequence[dict[
     """Compare the calls of a turn with the wanted ones, in any order. No calls may be wanted."""
     calls = calls_in(text)
     if calls is None:
-        return Verdict(well_formed=False, right_tool=False, exact=False)
-    shaped = all(fits_schema(call, tools) for call in calls) if calls else None
+        return Verdict(well_formed=False, fit=False, right_tool=False, exact=False)
+    fit = all(fits_schema(call, tools) for call in calls) if calls else None
     right = sorted(call.name for call in calls) == sorted(call.name for call in wanted)
     exact = sorted(map(_plain, calls)) == sorted(map(_plain, wanted))
-    return Verdict(well_formed=shaped, right_tool=right, exact=exact)
+    return Verdict(well_formed=True if calls else None, fit=fit, right_tool=right, exact=exact)
 
 
 def judged_answer(text: str, reference: str, seen: str) -> Verdict:

@@ -4,19 +4,16 @@ Runs on MLX. Every question is one turn: calls are compared by meaning, answers 
 """
 
 import json
-import platform
-import subprocess
 import tempfile
-import time
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import Any, cast
 
+from hilt.measure.records import write_record
 from hilt.training.starter.builtin_specs import BUILTIN_SPECS
 from hilt.training.starter.catalogues import draw_catalogue
 from hilt.training.starter.comparing import Verdict, WrittenCall, calls_in, judged_answer, judged_calls
@@ -25,7 +22,6 @@ from hilt.training.starter.recipe import Recipe
 from hilt.training.starter.rendering import Conversation, Message
 
 MAX_TOKENS = 220
-_PACKAGES = ("mlx", "mlx-lm", "tokenizers", "transformers")
 
 
 @dataclass(frozen=True)
@@ -154,6 +150,7 @@ def measured(write: Writer, questions: Iterator[Question]) -> dict[str, Any]:
     return {
         "kinds": {kind: _shares(found) for kind, found in verdicts.items()},
         "well_formed": _share([one.well_formed for found in verdicts.values() for one in found]),
+        "fit": _share([one.fit for found in verdicts.values() for one in found]),
         "wrong": wrong,
     }
 
@@ -177,40 +174,26 @@ def _share(marks: list[bool | None]) -> dict[str, Any] | None:
 def _shares(found: list[Verdict]) -> dict[str, Any]:
     shares = {
         name: _share([getattr(one, name) for one in found])
-        for name in ("well_formed", "right_tool", "exact", "faithful")
+        for name in ("well_formed", "fit", "right_tool", "exact", "faithful")
     }
     return {name: share for name, share in shares.items() if share is not None}
 
 
-def write_record(recipe: Recipe, model: Path, out: Path) -> None:
-    """Measure the model in a folder and write a JSON record with commit, machine, versions, n and intervals."""
+def evaluate(recipe: Recipe, model: Path, out: Path) -> None:
+    """Measure the model in a folder, write a record with n and intervals as `out`, and print its percentages."""
     write = greedy_writer(model)
-    began = time.time()
     count, seed = recipe.evaluate.conversations, recipe.evaluate.seed
     results = {
         "plain": measured(write, plain_questions()),
         "own": measured(write, drawn_questions(seed, count, held_out=False)),
         "held_out": measured(write, drawn_questions(seed + 1, count, held_out=True)),
     }
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    record = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit,
-        "machine": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in _PACKAGES},
-        "model": str(model),
-        "decoding": "greedy, no grammar",
-        "seed": seed,
-        "seconds": round(time.time() - began, 1),
-        "results": results,
-    }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    told = {"model": str(model), "decoding": "greedy, no grammar", "seed": seed, **results}
+    print(write_record(out.parent, out.stem, told, now=datetime.now(UTC)))
     for name, result in results.items():
-        print(name, "well-formed", result["well_formed"])
+        print(name, {key: (result[key]["percent"], result[key]["n"]) for key in ("well_formed", "fit")})
         for kind, shares in result["kinds"].items():
             print("  ", kind, {key: (share["percent"], share["n"]) for key, share in shares.items()})
 
 
-__all__ = ["calls_in", "drawn_questions", "greedy_writer", "judged", "measured", "plain_questions", "write_record"]
+__all__ = ["calls_in", "drawn_questions", "evaluate", "greedy_writer", "judged", "measured", "plain_questions"]

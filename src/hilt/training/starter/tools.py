@@ -190,9 +190,11 @@ def failed(rng: Random, ask: Ask, error: str | None = None) -> Ask:
             texts = [(name, value) for name, value in ask.arguments.items() if isinstance(value, (str, int, float))]
             error = rng.choice(_ERRORS)
             if not texts:
-                error = rng.choice(_ERRORS[:10])
+                error = rng.choice(_ERRORS[:11])
             name, value = rng.choice(texts) if texts else ("", "")
-            error = error.format(n=rng.randrange(2, 600), name=name, value=value, words=free_text(rng, 2, 7))
+            error = error.format(
+                n=rng.randrange(2, 600), name=name, value=value, words=free_text(rng, 2, 7), tool=ask.tool
+            )
     if error == REFUSAL:
         answer = rng.choice(
             (
@@ -202,4 +204,6 @@ def failed(rng: Random, ask: Ask, error: str | None = None) -> Ask:
         )
     else:
         answer = rng.choice(_FAILED).format(error=error.rstrip("."), tool=ask.tool)
+        if error.endswith("?"):
+            answer = answer.removesuffix(".")
     return replace(ask, result={"error": error}, answer=answer)
