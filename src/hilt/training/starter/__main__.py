@@ -49,7 +49,7 @@ def _export(recipe: Recipe, arguments: argparse.Namespace) -> None:
 def _evaluate(recipe: Recipe, arguments: argparse.Namespace) -> None:
     from hilt.training.starter import evaluate
 
-    evaluate.write_record(recipe, arguments.model, arguments.out)
+    evaluate.evaluate(recipe, arguments.model, arguments.out)
 
 
 def main() -> None:
