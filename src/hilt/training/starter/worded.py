@@ -59,6 +59,17 @@ def _noun(rng: Random) -> str:
     return f"{word} {pick(rng, 'common')}" if rng.random() < 0.3 else word
 
 
+_SPAN_NAMES = (
+    ("start", "end"),
+    ("from", "to"),
+    ("origin", "destination"),
+    ("start_date", "end_date"),
+    ("a", "b"),
+    ("from_point", "to_point"),
+    ("begin", "until"),
+)
+
+
 def draw_offer(rng: Random, style: Style) -> Offer:
     """One tool of one of the four sorts."""
     return rng.choice((_attribute, _attribute, _action, _action, _span, _kind))(rng, style)
@@ -85,7 +96,7 @@ def _action(rng: Random, style: Style) -> Offer:
 
 def _span(rng: Random, style: Style) -> Offer:
     noun, kind, sort = _noun(rng), _noun(rng), rng.choice(_ENDS)
-    first, second = rng.choice((("start", "end"), ("from", "to"), ("origin", "destination"), ("start_date", "end_date"), ("a", "b"), ("from_point", "to_point"), ("begin", "until")))  # fmt: skip
+    first, second = rng.choice(_SPAN_NAMES)
     words = {"n": noun, "k": kind, "N": noun.capitalize()}
     slots = (
         _Slot("a", first, "start", sort, sort_of(sort).schema, f"Where the {noun} starts."),
