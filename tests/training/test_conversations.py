@@ -1,7 +1,10 @@
 """What the starter model learns from: the same for the same seed, valid, and derivable from what was said."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from itertools import islice
 from random import Random
 from typing import Any
@@ -48,6 +51,24 @@ def test_the_same_seed_gives_the_same_conversations() -> None:
     again = [rendered(conversation) for conversation in islice(conversations(4), 60)]
     assert again == [rendered(conversation) for conversation in DRAWN[:60]]
     assert again[:20] != [rendered(conversation) for conversation in islice(conversations(5), 20)]
+
+
+def test_the_same_seed_gives_the_same_conversations_in_every_process() -> None:
+    program = (
+        "from itertools import islice; from hilt.training.starter.conversations import conversations as c;"
+        "from hilt.training.starter.rendering import rendered as r; print([r(x) for x in islice(c(4), 150)])"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(printed) == 1
 
 
 def test_every_call_is_valid_by_its_schema() -> None:

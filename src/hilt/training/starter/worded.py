@@ -107,7 +107,7 @@ def _span(rng: Random, style: Style) -> Offer:
 
 def _kind(rng: Random, style: Style) -> Offer:
     noun = _noun(rng)
-    kinds = list({_noun(rng) for _ in range(rng.randrange(3, 8))})
+    kinds = list(dict.fromkeys(_noun(rng) for _ in range(rng.randrange(3, 8))))
     sort = f"pick {'|'.join(kinds)}"
     listed = rng.random() < 0.35
     schema = {"type": "string"} if listed else {"type": "string", "enum": kinds}
