@@ -38,7 +38,9 @@ def begins_headed(ahead: str, payload: HeadedJson) -> Verdict:
     end, behind = payload.end.strip(SPACE), rest.lstrip(SPACE)
     if end and behind.startswith(end):
         arguments = behind[len(end) :].lstrip(SPACE)
-        return arguments[0] in _BEHIND_HEADER if arguments else (None if len(ahead) < LOOK_AHEAD else True)
+        if len(ahead) - len(arguments) >= LOOK_AHEAD:
+            return True
+        return arguments[0] in _BEHIND_HEADER if arguments else None
     return follows(rest, [m for m in (end, payload.id_mark, "{", _FENCE) if m])
 
 
