@@ -1,0 +1,100 @@
+"""Writing a grammar in the dialect of Lark that llguidance reads: rules, terminals, quoting.
+
+Terminals (upper case) are regular expressions that become one lexeme each; rules (lower case) are made of those.
+"""
+
+import json
+import re
+from typing import Any
+
+
+class Rules:
+    """A grammar that is being written. What is added twice is written once."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._names: dict[str, str] = {}
+
+    def rule(self, hint: str, body: str) -> str:
+        """The name of a rule with this body."""
+        return self._named(_lower(hint), body)
+
+    def terminal(self, hint: str, body: str) -> str:
+        """The name of a terminal with this body."""
+        return self._named(_lower(hint).upper(), body)
+
+    def lazy(self, hint: str, body: str) -> str:
+        """The name of a rule that is one lexeme and ends as soon as it can."""
+        return self._named(_lower(hint), body, "[lazy]")
+
+    def reserve(self, hint: str) -> str:
+        """A name for a rule that will be defined later, because it holds itself."""
+        return self._fresh(_lower(hint))
+
+    def define(self, name: str, body: str) -> None:
+        """Define a name that was reserved."""
+        self._lines.append(f"{name}: {body}")
+
+    def text(self, start: str) -> str:
+        """The whole grammar, which begins with the rule `start`."""
+        return "\n".join(["%llguidance {}", f"start: {start}", *self._lines, ""])
+
+    def _named(self, hint: str, body: str, options: str = "") -> str:
+        key = f"{options}{hint[:1].isupper()}{body}"
+        if key not in self._names:
+            name = self._names[key] = self._fresh(hint)
+            self._lines.append(f"{name}{options}: {body}")
+        return self._names[key]
+
+    def _fresh(self, hint: str) -> str:
+        return f"{hint}_{len(self._names) + len(self._lines)}"
+
+
+def _lower(hint: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", hint.lower()).strip("_")[:40].strip("_") or "x"
+
+
+def literal(text: str) -> str:
+    """A text as it stands; nothing at all for an empty one."""
+    return json.dumps(text, ensure_ascii=False) if text else ""
+
+
+def pattern(regex: str) -> str:
+    """A regular expression in Rust's syntax, where `.` is no line break."""
+    escaped = re.sub(r"(\\.)|/", lambda m: m[1] or r"\/", regex, flags=re.DOTALL)
+    return f"/{escaped}/".replace("\n", r"\n")
+
+
+def exactly(text: str) -> str:
+    """The regular expression of a text as it stands."""
+    return "".join(c if c.isalnum() or c in " _-,:;=\"'" or ord(c) > 127 else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return f"\\x{ord(character):02x}" if ord(character) < 32 else f"\\{character}"
+
+
+def json_value(schema: dict[str, Any] | bool) -> str:
+    """A JSON value that fits a schema, as llguidance reads one; the schema is in normal form."""
+    return f"%json {json.dumps(schema, ensure_ascii=True)}"
+
+
+def either(choices: "list[str]") -> str:
+    """Any of some bodies."""
+    return f"({' | '.join(choices)})" if len(choices) > 1 else choices[0]
+
+
+def sequence(*parts: str) -> str:
+    """Bodies one after the other; empty ones don't count."""
+    return " ".join(part for part in parts if part)
+
+
+ANYTHING = pattern(r"(?s:.*)")
+
+
+def without(texts: "list[str]") -> str:
+    """The body of a terminal: text in which none of these stand."""
+    if not texts:
+        return ANYTHING
+    choices = "|".join(exactly(t) for t in texts)
+    return f"{ANYTHING} & ~{pattern(f'(?s:.*)({choices})(?s:.*)')}"
