@@ -7,6 +7,8 @@ import json
 import re
 from typing import Any
 
+_REGEX_SIGNS = r"\.+*?()|[]{}^$"
+
 
 class Rules:
     """A grammar that is being written. What is added twice is written once."""
@@ -67,11 +69,13 @@ def pattern(regex: str) -> str:
 
 def exactly(text: str) -> str:
     """The regular expression of a text as it stands."""
-    return "".join(c if c.isalnum() or c in " _-,:;=\"'" or ord(c) > 127 else _escaped(c) for c in text)
+    return "".join(map(_escaped, text))
 
 
 def _escaped(character: str) -> str:
-    return f"\\x{ord(character):02x}" if ord(character) < 32 else f"\\{character}"
+    if ord(character) < 32:
+        return f"\\x{ord(character):02x}"
+    return f"\\{character}" if character in _REGEX_SIGNS else character
 
 
 def json_value(schema: dict[str, Any] | bool) -> str:

@@ -1,0 +1,147 @@
+"""Blocks of calls: the marks around calls, and what stands between them."""
+
+import re
+from collections.abc import Sequence
+
+from hilt.dialects import Dialect
+from hilt.dialects.beginnings import own_mark
+from hilt.dialects.spec import NO_MARKS, JsonCall, LiteralCall, Span
+from hilt.grammar.lark import Rules, exactly, literal, pattern, sequence
+from hilt.grammar.payloads import GAP, CallWriter, Offer
+from hilt.grammar.text import Opener, space
+from hilt.grammar.vocabulary import Vocabulary
+
+_TOKEN = re.compile(r'"[^"]*"|[^\s]')
+
+
+class BlockWriter:
+    """Writes the rules of blocks in one dialect, for the `tools` that may be called.
+
+    Unless calls may be `several`, a block holds one. `ends_turn` says of a block's marks that the closing one ends the
+    turn, so that it is no part of the grammar.
+    """
+
+    def __init__(
+        self, rules: Rules, vocabulary: Vocabulary, dialect: Dialect, tools: Sequence[Offer], *, several: bool
+    ) -> None:
+        self._rules = rules
+        self._vocabulary = vocabulary
+        self._dialect = dialect
+        self._tools = tools
+        self._several = several
+        self._calls = CallWriter(rules, vocabulary, dialect)
+        self._gap = space(rules)
+
+    @property
+    def spans(self) -> list[Span]:
+        """The marks that a block may have; none at all where a call may stand without, as a thing of course."""
+        dialect = self._dialect
+        bare = dialect.bare != "never" and not dialect.bare_is_repair
+        return list(dict.fromkeys([*dialect.blocks, *([NO_MARKS] if bare or not dialect.blocks else [])]))
+
+    def block(self, span: Span) -> str:
+        """The name of a rule: a whole block between these marks."""
+        if self._dialect.echoed:
+            bodies = [sequence(f"({literal(t.name)})?", self._vocabulary.mark(span.open), self._inside(span, [t]))
+                      for t in self._tools]
+            return self._rules.rule("block", " | ".join(bodies))
+        return self._rules.rule("block", sequence(self._vocabulary.mark(span.open), self._inside(span, self._tools)))
+
+    def between(self) -> str:
+        """The body of a rule: what stands between two blocks of a turn."""
+        mark = self._dialect.between.strip()
+        return sequence(self._gap, self._vocabulary.mark(mark), self._gap if mark else "")
+
+    def openers(self) -> list[Opener]:
+        """How a block begins in the midst of text, and what follows there."""
+        found: list[Opener] = []
+        for span in self.spans:
+            if span.open:
+                found.append(Opener(self._inside(span, self._tools), mark=span.open))
+            else:
+                found += self._bare_openers()
+        return found
+
+    def _inside(self, span: Span, tools: Sequence[Offer]) -> str:
+        """The body of a rule: a block from behind its opening mark to behind its closing one."""
+        close = self._closing(span.close)
+        group = self._dialect.group
+        one = self._call(tools)
+        if group is None:
+            return sequence(self._gap, one, self._gap if close else "", close)
+        begin, end = self._tokens(group.open), self._tokens(group.close)
+        more = f"({self._separator()} {one})*" if self._several else ""
+        behind = sequence(self._gap, end) if end else ""
+        return sequence(self._gap, begin, self._gap if begin else "", one, more, behind, self._gap if close else "", close)
+
+    def _call(self, tools: Sequence[Offer]) -> str:
+        """The name of a rule: one call with its marks."""
+        dialect, mark = self._dialect, self._vocabulary.mark
+        bodies = [self._calls.call(payload, tool) for payload in dialect.payloads for tool in tools]
+        payload = self._rules.rule("payload", " | ".join(bodies))
+        label = sequence(self._gap, mark(dialect.label.strip()), self._gap) if dialect.label else ""
+        opened = sequence(mark(dialect.call.open), label or self._gap) if dialect.call.open else label
+        closed = sequence(self._gap, self._closing(dialect.call.close)) if dialect.call.close else ""
+        return self._rules.rule("call", sequence(opened, payload, closed))
+
+    def _separator(self) -> str:
+        group, dialect = self._dialect.group, self._dialect
+        assert group is not None
+        mark = group.separator.strip()
+        if mark:
+            return sequence(self._gap, literal(mark), self._gap)
+        own = dialect.call.open or not any(isinstance(p, JsonCall | LiteralCall) for p in dialect.payloads)
+        if own:
+            return self._gap
+        return self._rules.terminal("line", pattern(rf"[ \t]{{0,32}}\n{GAP}"))
+
+    def _tokens(self, text: str) -> str:
+        """The body of a rule: the tokens of a group's brackets."""
+        return f" {self._gap} ".join(literal(token) for token in _TOKEN.findall(text))
+
+    def _closing(self, mark: str) -> str:
+        """The body of a rule: a closing mark, unless it ends the turn."""
+        pieces = self._vocabulary.pieces(mark)
+        if pieces and isinstance(pieces[0], int) and pieces[0] in self._vocabulary.ends:
+            return ""
+        return self._vocabulary.mark(mark)
+
+    # Blocks without a mark
+
+    def _bare_openers(self) -> list[Opener]:
+        """Blocks that begin with a call, which only a tool's name tells from other text."""
+        group = self._dialect.group
+        begin = [exactly(token) for token in _TOKEN.findall(group.open)] if group is not None else []
+        openers = self._own_openers()
+        for payload in self._dialect.payloads:
+            for tool in self._tools:
+                match payload:
+                    case JsonCall():
+                        head, rest = self._calls.json_head(payload, tool), self._calls.json_rest(payload, tool)
+                    case LiteralCall():
+                        head, rest = self._calls.literal_head(payload, tool), self._calls.literal_rest(payload, tool)
+                    case _:
+                        continue
+                openers.append(Opener(self._behind_first(rest), regex=GAP.join([*begin, head])))
+        return openers
+
+    def _own_openers(self) -> list[Opener]:
+        """The marks with which payloads themselves begin, and what may follow them: a call, or a mark of content."""
+        answer = self._dialect.answer.open if self._dialect.answer is not None else ""
+        openers: list[Opener] = []
+        for payload in self._dialect.payloads:
+            own = own_mark(payload)
+            if own:
+                calls = [self._calls.call(payload, tool, opened=True) for tool in self._tools]
+                other = [literal(answer[len(own) :])] if answer.startswith(own) else []
+                openers.append(Opener(self._rules.rule("opened", " | ".join([*calls, *other])), mark=own))
+        return openers
+
+    def _behind_first(self, rest: str) -> str:
+        """The body of a rule: the rest of a first call, and then of the block."""
+        group = self._dialect.group
+        if group is None:
+            return rest
+        end = self._tokens(group.close)
+        more = f"({self._separator()} {self._call(self._tools)})*" if self._several else ""
+        return sequence(rest, more, sequence(self._gap, end) if end else "")

@@ -1,0 +1,98 @@
+"""One call of one tool, as its payload writes it."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from hilt.dialects import Dialect
+from hilt.dialects.spec import HeadedJson, JsonCall, LiteralCall, Payload, TaggedCall
+from hilt.grammar.lark import Rules, exactly, json_value, literal, pattern, sequence
+from hilt.grammar.text import SPACE_CLASS, SPACE_LIMIT, space
+from hilt.grammar.vocabulary import Vocabulary
+
+GAP = f"{SPACE_CLASS}{{0,{SPACE_LIMIT}}}"
+_ID = {"any": "[A-Za-z0-9_-]{1,64}", "nine": "[A-Za-z0-9]{9}", "header": "[A-Za-z0-9_.:-]{1,64}"}
+
+
+class Offer(Struct, frozen=True):
+    """A tool that may be called. `parameters` is the normal form of its schema."""
+
+    name: str
+    parameters: dict[str, Any]
+
+
+class CallWriter:
+    """Writes the rules of calls in one dialect."""
+
+    def __init__(self, rules: Rules, vocabulary: Vocabulary, dialect: Dialect) -> None:
+        self._rules = rules
+        self._vocabulary = vocabulary
+        self._dialect = dialect
+
+    def call(self, payload: Payload, tool: Offer, *, opened: bool = False) -> str:
+        """The body of a rule: a whole payload; where it is `opened`, without the mark of its own that begins it."""
+        match payload:
+            case JsonCall():
+                head = self._rules.terminal(f"head_{tool.name}", pattern(self.json_head(payload, tool)))
+                return sequence(head, self.json_rest(payload, tool))
+            case HeadedJson():
+                return self._headed(payload, tool, opened=opened)
+            case TaggedCall() | LiteralCall():
+                raise NotImplementedError
+
+    def arguments(self, tool: Offer) -> str:
+        """The arguments as a JSON object: the name of a rule."""
+        return self._rules.rule(f"arguments_{tool.name}", json_value(tool.parameters))
+
+    def json_head(self, payload: JsonCall, tool: Offer) -> str:
+        """The regular expression of a JSON call up to the tool's name."""
+        if payload.keyed:
+            return rf"\{{{GAP}{exactly(json.dumps(tool.name, ensure_ascii=False))}"
+        members = [_member(payload.name_keys[:1], exactly(json.dumps(tool.name, ensure_ascii=False)))]
+        if payload.id_key and payload.id_first:
+            members.insert(0, f"({self._id_member(payload)},{GAP})?")
+        if payload.kind is not None:
+            members.insert(0, f"{_member(payload.kind[:1], exactly(json.dumps(payload.kind[1])))},{GAP}")
+        return rf"\{{{GAP}{''.join(members)}"
+
+    def json_rest(self, payload: JsonCall, tool: Offer) -> str:
+        """The body of a rule: what follows the tool's name in a JSON call."""
+        gap = space(self._rules)
+        if payload.keyed:
+            between = f"{GAP}:{GAP}"
+            return sequence(self._rules.terminal("colon", pattern(between)), self.arguments(tool), gap, literal("}"))
+        keys = payload.argument_keys if payload.any_key else payload.argument_keys[:1]
+        between = self._rules.terminal("key", pattern(f"{GAP},{GAP}{_member(keys, '')}"))
+        end = self._rules.terminal("end", pattern(rf"{GAP}\}}"))
+        if payload.id_key and not payload.id_first:
+            end = self._rules.terminal("end", pattern(rf"({GAP},{GAP}{self._id_member(payload)})?{GAP}\}}"))
+        return sequence(between, self.arguments(tool), end)
+
+    def _id_member(self, payload: JsonCall) -> str:
+        form = f'"{_ID[self._dialect.ids]}"'
+        return f"{_member((payload.id_key,), form)}{GAP}"
+
+    def _headed(self, payload: HeadedJson, tool: Offer, *, opened: bool) -> str:
+        rules, mark, gap = self._rules, self._vocabulary.mark, space(self._rules)
+        name = literal(tool.name)
+        if payload.id_is_header:
+            name = sequence(literal(f"functions.{tool.name}:"), rules.terminal("count", pattern("[0-9]{1,4}")))
+        if payload.id_mark:
+            id_ = rules.terminal("id", pattern(_ID[self._dialect.ids]))
+            name = sequence(name, f"({mark(payload.id_mark)} {id_})?")
+        arguments = self.arguments(tool)
+        if payload.fence:
+            arguments = sequence(literal("```json"), gap, arguments, gap, literal("```"))
+        end = mark(payload.end.rstrip(" \n"))
+        line = payload.end[len(payload.end.rstrip(" \n")) :]
+        behind = sequence(literal(line), gap) if line and not end else gap
+        begin = "" if opened else mark(payload.open)
+        return sequence(begin, mark(payload.prefix), name, end, behind, arguments, mark(payload.close))
+
+
+def _member(keys: Sequence[str], value: str) -> str:
+    """The regular expression of a member under one of some keys."""
+    names = "|".join(exactly(json.dumps(key)) for key in keys)
+    return f"{names if len(keys) == 1 else f'({names})'}{GAP}:{GAP}{value}"

@@ -1,0 +1,153 @@
+"""A whole reply as a grammar: what a turn may be, given what the request demands of it."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from hilt.dialects import Dialect
+from hilt.dialects.beginnings import openings
+from hilt.dialects.spec import Span
+from hilt.grammar.blocks import BlockWriter
+from hilt.grammar.lark import Rules, json_value, sequence
+from hilt.grammar.messages import MessageWriter
+from hilt.grammar.payloads import Offer
+from hilt.grammar.text import FreeText, Opener, space
+from hilt.grammar.vocabulary import Vocabulary
+
+MOST_FRAMES = 4
+
+
+class FreeReply(Struct, frozen=True):
+    """Text, and calls where the model opens them; `several` may stand in one turn."""
+
+    several: bool = True
+
+
+class ForcedCalls(Struct, frozen=True):
+    """At least one call and nothing else, after thinking; unless `several` may, exactly one."""
+
+    several: bool = True
+
+
+class NoCalls(Struct, frozen=True):
+    """Text in which no call begins."""
+
+
+class JsonAnswer(Struct, frozen=True):
+    """A JSON value that fits a schema, in normal form, after thinking; or calls, if tools are offered."""
+
+    schema: dict[str, Any] | bool
+    several: bool = True
+
+
+Demand: TypeAlias = FreeReply | ForcedCalls | NoCalls | JsonAnswer
+
+
+def write_grammar(
+    dialect: Dialect, vocabulary: Vocabulary, tools: Sequence[Offer], demand: Demand, begun: str = ""
+) -> str:
+    """The grammar of a turn, from its very beginning: what the prompt has `begun` is its first text.
+
+    `tools` are those that may be called. Without any, a free reply is one without calls.
+    """
+    rules = Rules()
+    several = demand.several if isinstance(demand, FreeReply | ForcedCalls | JsonAnswer) else False
+    if isinstance(demand, FreeReply) and not tools:
+        demand = NoCalls()
+    if dialect.channels is not None:
+        writer = MessageWriter(rules, vocabulary, dialect, dialect.channels, tools, several=several)
+    else:
+        blocks = BlockWriter(rules, vocabulary, dialect, tools, several=several)
+        writer = _ReplyWriter(rules, vocabulary, dialect, blocks, begun, several=several)
+    match demand:
+        case FreeReply():
+            start = writer.free()
+        case NoCalls():
+            start = writer.without_calls()
+        case ForcedCalls():
+            start = writer.forced()
+        case JsonAnswer(schema):
+            start = writer.answered(schema, or_calls=bool(tools))
+    return rules.text(start)
+
+
+class _ReplyWriter:
+    def __init__(
+        self,
+        rules: Rules,
+        vocabulary: Vocabulary,
+        dialect: Dialect,
+        blocks: BlockWriter,
+        begun: str,
+        *,
+        several: bool,
+    ) -> None:
+        self._rules = rules
+        self._vocabulary = vocabulary
+        self._dialect = dialect
+        self._blocks = blocks
+        self._begun = begun
+        self._several = several
+        self._gap = space(rules)
+
+    def free(self) -> str:
+        """Text and calls in any order."""
+        openers = self._blocks.openers()
+        known = {o.mark for o in openers}
+        others = [mark for mark in openings(self._dialect) if mark not in known]
+        text = FreeText(self._rules, self._vocabulary, openers, others)
+        opened = self._rules.rule("opened", " | ".join(text.opened()))
+        return f"{opened}* {text.free()}"
+
+    def without_calls(self) -> str:
+        """Text alone."""
+        openers = self._blocks.openers()
+        marks = dict.fromkeys([*(o.mark for o in openers if o.mark), *openings(self._dialect)])
+        return FreeText(self._rules, self._vocabulary, [o for o in openers if o.regex], list(marks)).free()
+
+    def forced(self) -> str:
+        """Thinking, and then calls."""
+        return sequence(self._thought(), self._framed(self._calls()))
+
+    def answered(self, schema: dict[str, Any] | bool, *, or_calls: bool) -> str:
+        """Thinking, and then a JSON value, or calls."""
+        answer = self._rules.rule("answer", json_value(schema))
+        answer = f"({answer} | {self._calls()})" if or_calls else answer
+        return sequence(self._thought(), self._framed(answer))
+
+    def _calls(self) -> str:
+        block = self._rules.rule("blocks", " | ".join(self._blocks.block(span) for span in self._blocks.spans))
+        return f"{block} ({self._blocks.between()} {block})*" if self._several else block
+
+    def _framed(self, body: str) -> str:
+        """What holds the body of a turn: marks that are no content, white space, and a mark at its end."""
+        dialect, mark = self._dialect, self._vocabulary.mark
+        answer = [dialect.answer.open, dialect.answer.close] if dialect.answer is not None else []
+        framing = [mark(text) for text in (*dialect.frames, *answer) if self._is_token(text)]
+        frames = f"({' | '.join(framing)}){{0,{MOST_FRAMES}}}" if framing else ""
+        ends = [mark(text) for text in dialect.ends if self._is_token(text)]
+        end = f"({' | '.join(ends)})?" if ends else ""
+        return sequence(self._gap, frames, self._gap if frames else "", f"({body})", self._gap, frames, end)
+
+    def _thought(self) -> str:
+        """Thinking, if the model does: text up to the mark that closes it."""
+        dialect = self._dialect
+        spans = [span for span in (dialect.thought, *dialect.thoughts) if span is not None]
+        choices = [self._thinking(span) for span in spans if self._is_known(span)]
+        return f"({self._gap} {self._rules.rule('thought', ' | '.join(choices))})?" if choices else ""
+
+    def _thinking(self, span: Span) -> str:
+        blocks = [o.mark for o in self._blocks.openers() if o.mark]
+        text = FreeText(self._rules, self._vocabulary, [Opener("", mark=span.close)], blocks)
+        return sequence(self._vocabulary.mark(span.open), *text.opened())
+
+    def _is_known(self, span: Span) -> bool:
+        """Whether the model thinks between these marks: they are tokens of its own, or the prompt ends in one."""
+        if not (span.open and span.close):
+            return False
+        return self._begun == span.open.rstrip() or isinstance(self._vocabulary.pieces(span.open)[0], int)
+
+    def _is_token(self, mark: str) -> bool:
+        pieces = self._vocabulary.pieces(mark)
+        return all(isinstance(p, int) and p not in self._vocabulary.ends for p in pieces)
