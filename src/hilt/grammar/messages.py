@@ -12,10 +12,8 @@ from hilt.grammar.payloads import CallWriter, Offer
 from hilt.grammar.text import FreeText, Opener, space
 from hilt.grammar.vocabulary import Vocabulary
 
-_HEADER = r"[^<\n]"
 _ROLE = "assistant"
-_NO_RECIPIENT = f" & ~{pattern('(?s:.*)to=(?s:.*)')}"
-_ONE_RECIPIENT = f" & ~{pattern('(?s:.*)to=(?s:.*)to=(?s:.*)')}"
+_WORD = "[a-z]{1,16}"
 
 
 class MessageWriter:
@@ -94,46 +92,47 @@ class MessageWriter:
 
     # Headers
 
-    def _words(self) -> str:
-        return self._rules.terminal("words", f"{pattern(f'{_HEADER}{{1,64}}')}{_NO_RECIPIENT}")
+    def _word(self) -> str:
+        """A channel, or a kind of text."""
+        return self._rules.terminal("word", pattern(_WORD))
 
-    def _other(self) -> str:
-        """A special token of a header that says what kind of text follows."""
+    def _behind(self) -> str:
+        """What may stand in a header behind its channel: what kind of text follows."""
         channels, vocabulary = self._channels, self._vocabulary
         marks = (channels.start, channels.channel, channels.message, *channels.ends)
         known = [p for mark in marks if mark for p in vocabulary.pieces(mark) if isinstance(p, int)]
-        return vocabulary.any_special_but(known)
-
-    def _behind(self) -> str:
-        """What may stand in a header behind its channel."""
-        other = self._other()
-        return f"({other} {self._words()}?){{0,2}}" if other else ""
+        other = vocabulary.any_special_but(known)
+        kind = self._rules.terminal("kind", pattern(f"[ ]{{1,2}}({_WORD})?"))
+        return f"{kind}? ({other} {self._word()}?)?" if other else f"{kind}?"
 
     def _to(self, names: Sequence[str]) -> str:
-        """The body of a rule: a recipient who is no tool."""
+        """The name of a terminal: a recipient who is no tool."""
         people = "|".join(map(exactly, names))
-        return self._rules.terminal("to", f"{pattern(f'({_HEADER}{{0,64}} )?to=({people})[ ]{{0,8}}')}{_ONE_RECIPIENT}")
+        return self._rules.terminal("to", pattern(f"[ ]?to=({people})"))
 
     def _thought_header(self) -> str:
         channels, mark = self._channels, self._vocabulary.mark
         choices: list[str] = []
         if channels.channel and channels.thinking:
             names = "|".join(map(exactly, channels.thinking))
-            name = self._rules.terminal("thinking", f"{pattern(f'[ ]{{0,2}}({names})({_HEADER}{{0,64}})?')}{_NO_RECIPIENT}")
-            choices.append(sequence(f"{self._words()}?", mark(channels.channel), name))
+            name = self._rules.terminal("thinking", pattern(f"[ ]?({names})"))
+            choices.append(sequence(mark(channels.channel), name, self._behind()))
         if channels.selves:
             choices.append(self._to(channels.selves))
         return self._rules.rule("thought_header", f"({' | '.join(choices)}) {mark(channels.message)}")
 
     def _content_header(self) -> str:
         channels, mark = self._channels, self._vocabulary.mark
-        to = f"({self._words()} | {self._to(channels.people)})?"
+        to = self._to(channels.people)
         if not channels.channel:
             return self._rules.rule("content_header", f"{to} {mark(channels.message)}")
-        thinking = "|".join(map(exactly, channels.thinking))
-        name = f"{pattern(f'{_HEADER}{{1,64}}')}{_NO_RECIPIENT} & ~{pattern(f'[ ]*({thinking})(?s:.*)')}"
-        channel = f"({mark(channels.channel)} ({self._rules.terminal('channel', name)} | {self._to(channels.people)}))"
-        return self._rules.rule("content_header", sequence(to, channel, self._behind(), mark(channels.message)))
+        thinking = pattern("|".join(f"[ ]?{exactly(name)}" for name in channels.thinking))
+        name = self._rules.terminal("channel", f"{pattern(f'[ ]?{_WORD}')} & ~{thinking}")
+        channel = sequence(mark(channels.channel), name)
+        return self._rules.rule(
+            "content_header",
+            sequence(f"({to}? {channel} | {channel} {to})", self._behind(), mark(channels.message)),
+        )
 
     def _any_header(self) -> str:
         return self._rules.rule("header", f"{self._thought_header()} | {self._content_header()}")
@@ -146,12 +145,13 @@ class MessageWriter:
     def _call_of(self, tool: Offer) -> str:
         channels, mark = self._channels, self._vocabulary.mark
         functions = f"({exactly(channels.functions)})?" if channels.functions else ""
-        name = pattern(f"({_HEADER}{{0,64}} )?to={functions}{exactly(tool.name)}")
-        to = self._rules.terminal("to_tool", f"{name}{_ONE_RECIPIENT}")
-        rest = self._rules.terminal("rest", f"{pattern(f' {_HEADER}{{0,64}}')}{_NO_RECIPIENT}")
-        channel = f"({mark(channels.channel)} {self._words()}?)?" if channels.channel else ""
-        header = [f"{self._words()}?", channel, to, f"{rest}?", channel, self._behind(), mark(channels.message)]
-        return sequence(*header, self._gap, self._body(tool))
+        to = self._rules.terminal("to_tool", pattern(f"[ ]?to={functions}{exactly(tool.name)}"))
+        channel = f"{mark(channels.channel)} {self._word()}" if channels.channel else ""
+        usual = mark(channels.call_header.partition("{name}")[2])
+        addressed = f"({to} ({channel})? | {channel} {to})" if channel else to
+        other = [f"{before} {to} {usual}" for before in ([channel] if channel else []) + [""]] if usual else []
+        header = " | ".join([f"{addressed} {self._behind()}", *other])
+        return sequence(f"({header})", mark(channels.message), self._gap, self._body(tool))
 
     def _body(self, tool: Offer) -> str:
         calls = CallWriter(self._rules, self._vocabulary, self._dialect)

@@ -138,8 +138,11 @@ class _ReplyWriter:
         return f"({self._gap} {self._rules.rule('thought', ' | '.join(choices))})?" if choices else ""
 
     def _thinking(self, span: Span) -> str:
+        dialect = self._dialect
+        spans = [s for s in (dialect.thought, *dialect.thoughts) if s is not None]
+        others = [mark for s in spans for mark in (s.open, s.close) if mark not in ("", span.close)]
         blocks = [o.mark for o in self._blocks.openers() if o.mark]
-        text = FreeText(self._rules, self._vocabulary, [Opener("", mark=span.close)], blocks)
+        text = FreeText(self._rules, self._vocabulary, [Opener("", mark=span.close)], [*others, *blocks])
         return sequence(self._vocabulary.mark(span.open), *text.opened())
 
     def _is_known(self, span: Span) -> bool:
