@@ -1,5 +1,6 @@
 """The final check of a finished call against the whole schema, faults said so that a model can mend them."""
 
+from functools import partial
 from typing import Any
 
 import jsonschema_rs
@@ -12,6 +13,8 @@ MAX_FAULTS = 5
 _MAX_MESSAGE_CHARS = 300
 _BACKTRACKS = 100_000
 _MAX_DEPTH = 20
+_FORMAT_CHECKS: dict[str, Any] = {name: partial(has_format, name) for name in FORMATS}
+_PATTERN_OPTIONS = jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACKS)
 
 
 def validator(schema: Schema) -> jsonschema_rs.Draft202012Validator:
@@ -23,9 +26,9 @@ def validator(schema: Schema) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(
         schema,
         validate_formats=True,
-        formats={name: _format(name) for name in FORMATS},
+        formats=_FORMAT_CHECKS,
         offline=True,
-        pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACKS),
+        pattern_options=_PATTERN_OPTIONS,
     )
 
 
@@ -62,7 +65,9 @@ def _fault(error: jsonschema_rs.ValidationError) -> str:
     """The fault, followed into the branch of an `anyOf` or `oneOf` that came nearest."""
     for _ in range(_MAX_DEPTH):
         kind = error.kind
-        if not isinstance(kind, jsonschema_rs.ValidationErrorKind.AnyOf | jsonschema_rs.ValidationErrorKind.OneOfNotValid):
+        if not isinstance(
+            kind, jsonschema_rs.ValidationErrorKind.AnyOf | jsonschema_rs.ValidationErrorKind.OneOfNotValid
+        ):
             break
         branches = [branch for branch in kind.context if branch]
         if not branches:
@@ -81,10 +86,3 @@ def _fault(error: jsonschema_rs.ValidationError) -> str:
 def _distance(branch: list[jsonschema_rs.ValidationError]) -> tuple[int, int]:
     """Deeper first faults come first: a value of the wrong type is the farthest."""
     return (-min(len(error.instance_path) for error in branch), len(branch))
-
-
-def _format(name: str) -> Any:
-    def check(text: str) -> bool:
-        return has_format(name, text)
-
-    return check

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hilt.grammar.keywords import TYPES, Schema, type_of
+from hilt.grammar.keywords import TYPES, Schema, is_list, is_object, type_of
 
 _MAX_STEPS = 8
 
@@ -27,10 +27,19 @@ def disjoint(a: Schema, b: Schema, definitions: dict[str, Schema], steps: int = 
     if _types(first) & _types(second) != {"object"}:
         return False
     shared = set(first.get("required", ())) & set(second.get("required", ()))
-    return any(
-        disjoint(first.get("properties", {}).get(name, True), second.get("properties", {}).get(name, True), definitions, steps - 1)
-        for name in sorted(shared)
-    ) or _forbids(first, second) or _forbids(second, first)
+    return (
+        any(
+            disjoint(
+                first.get("properties", {}).get(name, True),
+                second.get("properties", {}).get(name, True),
+                definitions,
+                steps - 1,
+            )
+            for name in sorted(shared)
+        )
+        or _forbids(first, second)
+        or _forbids(second, first)
+    )
 
 
 def _forbids(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -67,12 +76,8 @@ def _values(schema: dict[str, Any]) -> set[str] | None:
 
 def _key(value: Any) -> str:
     """One text for all values that JSON Schema takes as equal."""
-    match value:
-        case bool() | None | str():
-            return repr(value)
-        case int() | float():
-            return repr(int(value) if value == int(value) else value)
-        case list():
-            return f"[{','.join(_key(part) for part in value)}]"
-        case _:
-            return f"{{{','.join(f'{name!r}:{_key(value[name])}' for name in sorted(value))}}}"
+    if is_list(value):
+        return f"[{','.join(_key(part) for part in value)}]"
+    if is_object(value):
+        return f"{{{','.join(f'{name!r}:{_key(value[name])}' for name in sorted(value))}}}"
+    return repr(int(value) if isinstance(value, float) and value.is_integer() else value)

@@ -1,6 +1,6 @@
 """Which keywords of JSON Schema hold schemas, and how a place in a schema is written."""
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from msgspec import Struct
 
@@ -56,3 +56,13 @@ def type_of(value: Any) -> str:
             return "array"
         case _:
             return "object"
+
+
+def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether a JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    """Whether a JSON value is a list."""
+    return isinstance(value, list)

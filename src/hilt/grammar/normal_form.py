@@ -9,7 +9,7 @@ from typing import Any
 from hilt.grammar.checking import validator
 from hilt.grammar.disjoint import disjoint
 from hilt.grammar.formats import FORMATS, MAX_CHARS
-from hilt.grammar.keywords import TYPES, Node, Schema, Unenforced, step, type_of
+from hilt.grammar.keywords import TYPES, Node, Schema, Unenforced, is_list, is_object, step, type_of
 from hilt.grammar.numbers import held, numbers_of, plainly_written
 from hilt.grammar.patterns import Plain, read_pattern
 from hilt.grammar.reading import PlainSchema
@@ -287,27 +287,17 @@ def _has_type(value: Any, types: list[str]) -> bool:
 
 
 def _holdable(value: Any) -> bool:
-    match value:
-        case bool():
-            return True
-        case int() | float():
-            return plainly_written(value)
-        case list():
-            return all(_holdable(part) for part in value)
-        case dict():
-            return all(_holdable(part) for part in value.values())
-        case _:
-            return True
+    if is_list(value):
+        return all(_holdable(part) for part in value)
+    if is_object(value):
+        return all(_holdable(part) for part in value.values())
+    return isinstance(value, bool) or not isinstance(value, int | float) or plainly_written(value)
 
 
 def _canonical(value: Any) -> Any:
     """The value with numbers without a fraction as integers."""
-    match value:
-        case float():
-            return int(value) if value.is_integer() else value
-        case list():
-            return [_canonical(part) for part in value]
-        case dict():
-            return {name: _canonical(part) for name, part in value.items()}
-        case _:
-            return value
+    if is_list(value):
+        return [_canonical(part) for part in value]
+    if is_object(value):
+        return {name: _canonical(part) for name, part in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value

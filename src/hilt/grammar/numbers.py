@@ -12,7 +12,7 @@ from msgspec import Struct
 
 _LARGEST = 2**53
 _MOST_DECIMALS = 17
-_LARGEST_MULTIPLE = 2**32 - 1
+_LARGEST_MULTIPLE = 10_000
 
 
 class Numbers(Struct, frozen=True):
@@ -47,9 +47,7 @@ def numbers_of(keywords: dict[str, Any], *, integer: bool) -> Numbers:
 
 def both(a: Numbers, b: Numbers) -> Numbers:
     """The numbers that are in `a` and in `b`."""
-    low, low_excluded = max(
-        ((n.low, n.low_excluded) for n in (a, b) if n.low is not None), default=(None, False)
-    )
+    low, low_excluded = max(((n.low, n.low_excluded) for n in (a, b) if n.low is not None), default=(None, False))
     high, high_excluded = min(
         ((n.high, not n.high_excluded) for n in (a, b) if n.high is not None), default=(None, True)
     )

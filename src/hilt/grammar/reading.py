@@ -14,7 +14,18 @@ from msgspec import Struct
 
 from hilt.conversation import InvalidRequest
 from hilt.grammar.formats import FORMATS
-from hilt.grammar.keywords import ANNOTATIONS, LISTS, MAPS, ONE, REFERENCES, Schema, Unenforced, step
+from hilt.grammar.keywords import (
+    ANNOTATIONS,
+    LISTS,
+    MAPS,
+    ONE,
+    REFERENCES,
+    Schema,
+    Unenforced,
+    is_list,
+    is_object,
+    step,
+)
 from hilt.grammar.patterns import Beyond, Plain, TooLarge, read_pattern
 from hilt.grammar.references import Addresses, Place
 
@@ -44,10 +55,8 @@ def read_schema(schema: Any, where: str) -> PlainSchema:
     check_bounds(schema, where)
     if isinstance(schema, bool):
         return PlainSchema(schema, {}, ())
-    if not isinstance(schema, dict):
-        raise InvalidRequest(
-            f"`{where}` is {_article(schema)}; a JSON Schema is an object or a boolean.", param=where
-        )
+    if not is_object(schema):
+        raise InvalidRequest(f"`{where}` is {_article(schema)}; a JSON Schema is an object or a boolean.", param=where)
     reader = _Reader(Addresses(schema, where), where)
     document = reader.document()
     try:
@@ -64,9 +73,9 @@ def check_bounds(schema: Any, where: str) -> None:
     for _ in range(MAX_DEPTH):
         below: list[Any] = []
         for value in level:
-            if isinstance(value, dict):
+            if is_object(value):
                 below.extend(value.values())
-            elif isinstance(value, list):
+            elif is_list(value):
                 below.extend(value)
         values += len(below)
         if values > MAX_VALUES:
@@ -107,7 +116,7 @@ class _Reader:
 
     def document(self) -> dict[str, Any]:
         root = self.read(self.addresses.document, "", "")
-        document: dict[str, Any] = root if isinstance(root, dict) else {"not": {}}
+        document: dict[str, Any] = root if is_object(root) else {"not": {}}
         definitions: dict[str, Schema] = {}
         while self.pending:
             name, place = self.pending.pop()
@@ -118,7 +127,7 @@ class _Reader:
 
     def read(self, schema: Any, path: str, base: str) -> Any:
         """`schema`, which stands at `path`, in plain words; what is of a wrong kind is left for the meta-schema."""
-        if not isinstance(schema, dict):
+        if not is_object(schema):
             return schema
         base = self.addresses.base_within(schema, base)
         plain: dict[str, Any] = {}
@@ -128,18 +137,18 @@ class _Reader:
                 self.refer(plain, key, value, base, at)
             elif key in ANNOTATIONS:
                 continue
-            elif key == "dependencies" and isinstance(value, dict):
+            elif key == "dependencies" and is_object(value):
                 self.depend(plain, value, at, base)
-            elif key == "items" and isinstance(value, list):
+            elif key == "items" and is_list(value):
                 plain["prefixItems"] = [self.read(item, step(at, i), base) for i, item in enumerate(value)]
             elif key == "additionalItems":
-                if isinstance(schema.get("items"), list):
+                if is_list(schema.get("items")):
                     plain["items"] = self.read(value, at, base)
             elif key in ONE:
                 plain[key] = self.read(value, at, base)
-            elif key in LISTS and isinstance(value, list):
+            elif key in LISTS and is_list(value):
                 plain[key] = [self.read(item, step(at, i), base) for i, item in enumerate(value)]
-            elif key in MAPS and isinstance(value, dict):
+            elif key in MAPS and is_object(value):
                 members = {name: self.read(item, step(at, name), base) for name, item in value.items()}
                 plain[key] = self.by_pattern(members, at) if key == "patternProperties" else members
             elif key == "pattern" and isinstance(value, str):
@@ -173,7 +182,7 @@ class _Reader:
 
     def depend(self, plain: dict[str, Any], value: dict[str, Any], at: str, base: str) -> None:
         for name, needed in value.items():
-            if isinstance(needed, list):
+            if is_list(needed):
                 plain.setdefault("dependentRequired", {})[name] = needed
             else:
                 plain.setdefault("dependentSchemas", {})[name] = self.read(needed, step(at, name), base)
@@ -208,7 +217,7 @@ class _Reader:
 
     def count_enum(self, plain: dict[str, Any], path: str) -> None:
         values = plain.get("enum")
-        if isinstance(values, list):
+        if is_list(values):
             self.enum_values += len(values)
             if self.enum_values > MAX_ENUM_VALUES:
                 raise InvalidRequest(
@@ -236,9 +245,8 @@ def _modernise(plain: dict[str, Any], schema: dict[str, Any]) -> None:
     if schema.get("nullable") is True and isinstance(kind, str) and kind != "null":
         plain["type"] = [kind, "null"]
     for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
-        if isinstance(plain.get(exclusive), bool):
-            if plain.pop(exclusive) and bound in plain:
-                plain[exclusive] = plain.pop(bound)
+        if isinstance(plain.get(exclusive), bool) and plain.pop(exclusive) and bound in plain:
+            plain[exclusive] = plain.pop(bound)
 
 
 def _article(value: Any) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urljoin
 from msgspec import Struct
 
 from hilt.conversation import InvalidRequest
-from hilt.grammar.keywords import LISTS, MAPS, ONE, step
+from hilt.grammar.keywords import LISTS, MAPS, ONE, is_list, is_object, step
 
 
 class Place(Struct, frozen=True):
@@ -22,7 +22,7 @@ class Place(Struct, frozen=True):
 
 
 class Addresses:
-    """What can be referred to in one document. Finding it out is linear in the document's size."""
+    """What can be referred to in one document, found out at the first reference, in time linear in its size."""
 
     def __init__(self, document: dict[str, Any], where: str) -> None:
         self.where = where
@@ -32,8 +32,12 @@ class Addresses:
         self.anchors: dict[tuple[str, str], Place] = {}
         self.dynamic: dict[str, list[Place]] = {}
         self.root = Place("", self.base_within(document, ""), document)
+        self.known = False
+
+    def _find(self) -> None:
+        self.known = True
         self.resources[""] = self.root
-        pending = [Place("", "", document)]
+        pending = [Place("", "", self.document)]
         while pending:
             place = pending.pop()
             base = self.base_within(place.schema, place.base)
@@ -62,6 +66,8 @@ class Addresses:
 
     def resolve(self, reference: str, base: str, path: str, *, dynamic: bool = False) -> Place:
         """The place that `reference`, written at `path`, leads to; InvalidRequest if it leads to none."""
+        if not self.known:
+            self._find()
         url = base + reference if reference.startswith("#") else _joined(base, reference)
         resource, _, fragment = url.partition("#")
         place = self.resources.get(resource)
@@ -83,16 +89,16 @@ class Addresses:
         pointer, base, found = place.pointer, place.base, place.schema
         for token in fragment.split("/")[1:]:
             key = token.replace("~1", "/").replace("~0", "~")
-            if isinstance(found, dict) and key in found:
+            if is_object(found) and key in found:
                 found = found[key]
-            elif isinstance(found, list) and key.isascii() and key.isdigit() and int(key[:9]) < len(found):
+            elif is_list(found) and key.isascii() and key.isdigit() and int(key[:9]) < len(found):
                 found = found[int(key[:9])]
             else:
                 raise self._fault(path, f"refers to {reference!r}, which is not in this schema")
             pointer = step(pointer, key)
-            if isinstance(found, dict):
+            if is_object(found):
                 base = self.base_within(found, base)
-        if not isinstance(found, dict | bool):
+        if not (isinstance(found, bool) or is_object(found)):
             raise self._fault(path, f"refers to {reference!r}, which is not a schema")
         return Place(pointer, base, found)
 
@@ -105,12 +111,12 @@ class Addresses:
 
 def _subschemas(schema: dict[str, Any]) -> "Iterator[tuple[str, dict[str, Any]]]":
     for key, value in schema.items():
-        if isinstance(value, dict) and key in ONE:
+        if is_object(value) and key in ONE:
             yield step("", key), value
-        elif isinstance(value, dict) and key in MAPS:
-            yield from ((step(f"/{key}", name), inner) for name, inner in value.items() if isinstance(inner, dict))
-        elif isinstance(value, list) and key in LISTS:
-            yield from ((f"/{key}/{index}", inner) for index, inner in enumerate(value) if isinstance(inner, dict))
+        elif is_object(value) and key in MAPS:
+            yield from ((step(f"/{key}", name), inner) for name, inner in value.items() if is_object(inner))
+        elif is_list(value) and key in LISTS:
+            yield from ((f"/{key}/{index}", inner) for index, inner in enumerate(value) if is_object(inner))
 
 
 def _joined(base: str, reference: str) -> str:

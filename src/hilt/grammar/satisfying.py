@@ -11,12 +11,15 @@ import llguidance
 import msgspec
 
 from hilt.conversation import InvalidRequest
+from hilt.grammar.formats import FORMATS
 from hilt.grammar.intersections import Intersections, either
-from hilt.grammar.keywords import Node, Unenforced, step
+from hilt.grammar.keywords import Node, Unenforced, is_object, step
 
 MAX_NODE_DEPTH = 24
 """How deep nodes nest before the rest is moved to `$defs`, so that every reader of the grammar stays shallow."""
 _MAX_SPECIAL = 64
+_LEAF = frozenset(["type", "enum", "$ref", "at", "minimum", "maximum", "minLength", "maxLength"])
+_FORMAT_PATTERNS = frozenset(FORMATS.values())
 
 
 class Satisfying:
@@ -44,9 +47,8 @@ class Satisfying:
 
     def _try_strings(self) -> None:
         """Ask llguidance for every kind of text with a pattern whether it can hold it and whether one exists."""
-        found = {msgspec.json.encode(node): node for node in _patterned([self.worked.root, *self.worked.definitions.values()])}
-        if not found or _verdict({"anyOf": list(found.values())}) == "" and all(len(node) == 2 for node in found.values()):
-            return
+        nodes = [self.worked.root, *self.worked.definitions.values()]
+        found = {_text_key(node): node for node in _patterned(nodes) if not _is_format(node)}
         for key, node in found.items():
             verdict = _verdict(node)
             if verdict:
@@ -192,7 +194,9 @@ class Satisfying:
         required = kept.get("required", [])
         least = max(node.get("minProperties", 0) - len(required), 0)
         most = node["maxProperties"] - len(required) if "maxProperties" in node else None
-        optional = [name for name, part in kept.get("properties", {}).items() if part is not False and name not in required]
+        optional = [
+            name for name, part in kept.get("properties", {}).items() if part is not False and name not in required
+        ]
         closed = kept.get("additionalProperties") is False and not any(kept.get("patternProperties", {}).values())
         if most == 0:
             for name in optional:
@@ -252,16 +256,23 @@ def _patterned(nodes: list[Node]) -> list[dict[str, Any]]:
     pending: list[Any] = list(nodes)
     while pending:
         node = pending.pop()
-        if not isinstance(node, dict):
+        if not is_object(node):
             continue
-        if node.get("type") == "string" and "pattern" in node:
+        if "pattern" in node:
             found.append({key: value for key, value in node.items() if key != "at"})
+            continue
+        if node.keys() <= _LEAF:
+            continue
         pending.extend(node[key] for key in ("items", "additionalProperties") if key in node)
         for key in ("properties", "patternProperties"):
             pending.extend(node.get(key, {}).values())
         for key in ("anyOf", "prefixItems", "allOf"):
             pending.extend(node.get(key, ()))
     return found
+
+
+def _is_format(node: dict[str, Any]) -> bool:
+    return node["pattern"] in _FORMAT_PATTERNS and "minLength" not in node and node.get("maxLength", 253) >= 253
 
 
 def _text_key(node: dict[str, Any]) -> bytes:

@@ -23,7 +23,7 @@ from msgspec import Struct
 from hilt.conversation import InvalidRequest
 from hilt.grammar.checking import validator
 from hilt.grammar.intersections import Intersections
-from hilt.grammar.keywords import Node, Schema, Unenforced
+from hilt.grammar.keywords import Node, Schema, Unenforced, is_list, is_object
 from hilt.grammar.normal_form import NormalForm
 from hilt.grammar.reading import read_schema
 from hilt.grammar.satisfying import Satisfying
@@ -57,13 +57,13 @@ def prepare(schema: Any, where: str) -> Prepared:
 
 
 def prepare_arguments(schema: Any, where: str) -> Prepared:
-    """`prepare` for the parameters of a tool, whose arguments are always an object, whether the schema says so or not."""
+    """`prepare` for the parameters of a tool: its arguments are an object, whether the schema says so or not."""
     if schema is True or schema is None:
         schema = {}
-    if isinstance(schema, dict) and ("type" not in schema or _allows_objects(schema["type"])):
+    if is_object(schema) and ("type" not in schema or _allows_objects(schema["type"])):
         schema = {**schema, "type": "object"}
     return prepare(schema, where)
 
 
 def _allows_objects(types: Any) -> bool:
-    return isinstance(types, list) and "object" in types
+    return is_list(types) and "object" in types

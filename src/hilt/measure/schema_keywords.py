@@ -2,8 +2,9 @@
 
 `python -m hilt.measure.schema_keywords PATH` reads the suite's folder for draft 2020-12 below PATH, and counts for
 every file of it the schemas that the grammar enforces exactly, those that the final check completes, those that are
-refused, and every case with a wrong result. Wrong is a valid value that the grammar doesn't allow, an invalid one that
-it allows although nothing is listed as unenforced, or a final check that judges otherwise than the suite.
+refused, and every case with a wrong result. A case is apart by choice where the suite asserts a format that is a
+remark here, or takes as a remark one that is asserted here. Wrong is a valid value that the grammar doesn't allow, an
+invalid one that it allows although nothing is listed as unenforced, or a final check that judges otherwise.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from msgspec import Struct
 
 from hilt.conversation import InvalidRequest
 from hilt.grammar import Check, prepare
+from hilt.grammar.keywords import is_list, is_object
 from hilt.grammar.trial import Trial, byte_tokenizer
 from hilt.measure.records import write_record
 
@@ -31,6 +33,7 @@ class Keyword(Struct, frozen=True):
     by_the_final_check: int
     refused: int
     cases: int
+    by_choice: list[str]
     wrong: list[str]
     refusals: list[str]
 
@@ -38,6 +41,7 @@ class Keyword(Struct, frozen=True):
 def measure_keyword(name: str, groups: list[dict[str, Any]], tokenizer: Any) -> Keyword:
     """Run every case of one file."""
     counts = {"grammar": 0, "check": 0, "refused": 0}
+    by_choice: list[str] = []
     wrong: list[str] = []
     refusals: list[str] = []
     cases = 0
@@ -56,13 +60,20 @@ def measure_keyword(name: str, groups: list[dict[str, Any]], tokenizer: Any) -> 
             place = f"{group['description']}: {case['description']}"
             value = ordered(case["data"], prepared.grammar)
             allowed = trial.accepts_value(value)
+            remark = any(part.keyword == "format" for part in prepared.unenforced) and not case["valid"]
+            if remark or (name == "format" and case["valid"] and check.value_faults(case["data"])):
+                by_choice.append(place)
+                continue
+            faults: list[str] = []
             if (not check.value_faults(case["data"])) != case["valid"]:
-                wrong.append(f"{place}: the final check judges otherwise")
+                faults.append("the final check judges otherwise")
             if case["valid"] and not allowed:
-                wrong.append(f"{place}: the grammar doesn't allow it")
+                faults.append("the grammar doesn't allow it")
             if allowed and not case["valid"] and not prepared.unenforced:
-                wrong.append(f"{place}: the grammar allows it")
-    return Keyword(name, counts["grammar"], counts["check"], counts["refused"], cases, wrong, refusals)
+                faults.append("the grammar allows it")
+            if faults:
+                wrong.append(f"{place}: {', '.join(faults)}")
+    return Keyword(name, counts["grammar"], counts["check"], counts["refused"], cases, by_choice, wrong, refusals)
 
 
 def ordered(value: Any, grammar: Any) -> Any:
@@ -75,27 +86,31 @@ def _member_order(grammar: Any) -> dict[str, int]:
     pending = [grammar]
     while pending:
         node = pending.pop()
-        if isinstance(node, dict):
-            names = node.get("properties", {})
-            for name in names if isinstance(names, dict) else ():
+        if is_object(node):
+            names = node.get("properties", {}) if "enum" not in node else {}
+            for name in (*names, *_names_in(node.get("enum", []))):
                 order.setdefault(name, len(order))
             pending.extend(reversed(list(node.values())))
-        elif isinstance(node, list):
+        elif is_list(node):
             pending.extend(reversed(node))
     return order
 
 
 def _ordered(value: Any, order: dict[str, int]) -> Any:
-    match value:
-        case dict():
-            names = sorted(value, key=lambda name: order.get(name, len(order)))
-            return {name: _ordered(value[name], order) for name in names}
-        case list():
-            return [_ordered(part, order) for part in value]
-        case float() if value.is_integer() and abs(value) < 2**53:
-            return int(value)
-        case _:
-            return value
+    if is_object(value):
+        names = sorted(value, key=lambda name: order.get(name, len(order)))
+        return {name: _ordered(value[name], order) for name in names}
+    if is_list(value):
+        return [_ordered(part, order) for part in value]
+    whole = isinstance(value, float) and value.is_integer() and abs(value) <= 2**53
+    return int(value) if whole else value
+
+
+def _names_in(value: Any) -> list[str]:
+    """The names of members anywhere in a listed value."""
+    if is_object(value):
+        return [*value, *(name for part in value.values() for name in _names_in(part))]
+    return [name for part in value for name in _names_in(part)] if is_list(value) else []
 
 
 def files(suite: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
