@@ -63,7 +63,7 @@ def _resolved(schema: Schema, definitions: dict[str, Schema]) -> dict[str, Any] 
 def _types(schema: dict[str, Any]) -> set[str]:
     values = schema.get("enum", [schema["const"]] if "const" in schema else None)
     stated = schema.get("type")
-    types = set(TYPES) if stated is None else {stated} if isinstance(stated, str) else set(stated)
+    types: set[str] = set(TYPES) if stated is None else {stated} if isinstance(stated, str) else set(stated)
     if "number" in types:
         types.add("integer")
     return types if values is None else types & {type_of(value) for value in values}

@@ -150,7 +150,7 @@ class Intersections:
         """Conjunction of atoms without references and lists of values: every choice of branches, put together."""
         choices: list[list[Node]] = [[True]]
         for atom in sorted(atoms, key=lambda atom: "anyOf" in atom):
-            branches: list[Node] = atom["anyOf"] if "anyOf" in atom else [atom]
+            branches: list[Node] = atom.get("anyOf", [atom])
             if len(choices[0]) * len(branches) > MAX_BRANCHES and len(branches) > 1:
                 self.leave_out(path, "allOf", "there are too many combinations of schemas")
                 continue
@@ -228,7 +228,9 @@ class Intersections:
 
     def objects(self, a: dict[str, Any], b: dict[str, Any], path: str) -> Node:
         node = self.counts(a, b, "minProperties", "maxProperties")
-        patterns = {part: one.get("patternProperties", {}) for part, one in (("a", a), ("b", b))}
+        patterns: dict[str, dict[str, Node]] = {
+            part: one.get("patternProperties", {}) for part, one in (("a", a), ("b", b))
+        }
         rest = a.get("additionalProperties", True), b.get("additionalProperties", True)
         if patterns["a"].keys() != patterns["b"].keys() and not _patterns_fit(patterns["a"], patterns["b"], rest):
             self.leave_out(b.get("at", path), "patternProperties", "patterns of names meet those of another schema")
@@ -257,7 +259,8 @@ class Intersections:
 
     def member(self, node: dict[str, Any], name: str, path: str) -> Node:
         """What `node` says of its member `name`."""
-        parts: list[Node] = [part for part in (node.get("properties", {}).get(name),) if part is not None]
+        known: dict[str, Node] = node.get("properties", {})
+        parts = [known[name]] if name in known else []
         matching = [part for pattern, part in node.get("patternProperties", {}).items() if self.matches(pattern, name)]
         parts += matching
         return together(parts, path) if parts else node.get("additionalProperties", True)

@@ -9,16 +9,51 @@ Node: TypeAlias = bool | dict[str, Any]
 """A schema in normal form; `schemas` says which shapes there are."""
 
 ONE = frozenset(
-    ["additionalProperties", "items", "contains", "not", "if", "then", "else", "propertyNames"]
-    + ["unevaluatedProperties", "unevaluatedItems", "additionalItems"]
+    [
+        "additionalProperties",
+        "items",
+        "contains",
+        "not",
+        "if",
+        "then",
+        "else",
+        "propertyNames",
+        "unevaluatedProperties",
+        "unevaluatedItems",
+        "additionalItems",
+    ]
 )
 LISTS = frozenset(["allOf", "anyOf", "oneOf", "prefixItems", "items"])
 MAPS = frozenset(["properties", "patternProperties", "dependentSchemas", "$defs", "definitions", "dependencies"])
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 ANNOTATIONS = frozenset(
-    ["title", "description", "default", "examples", "example", "$comment", "deprecated", "readOnly", "writeOnly"]
-    + ["contentEncoding", "contentMediaType", "contentSchema", "$schema", "$id", "id", "$anchor", "$dynamicAnchor"]
-    + ["$recursiveAnchor", "$vocabulary", "$defs", "definitions", "nullable", "discriminator", "xml", "externalDocs"]
+    [
+        "title",
+        "description",
+        "default",
+        "examples",
+        "example",
+        "$comment",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
+        "contentEncoding",
+        "contentMediaType",
+        "contentSchema",
+        "$schema",
+        "$id",
+        "id",
+        "$anchor",
+        "$dynamicAnchor",
+        "$recursiveAnchor",
+        "$vocabulary",
+        "$defs",
+        "definitions",
+        "nullable",
+        "discriminator",
+        "xml",
+        "externalDocs",
+    ]
 )
 TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 

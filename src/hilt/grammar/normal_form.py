@@ -31,8 +31,15 @@ _OF_TYPE = {
     "integer": frozenset(_NUMERIC),
     "array": frozenset(["prefixItems", "items", "minItems", "maxItems", "unevaluatedItems"]),
     "object": frozenset(
-        ["properties", "required", "additionalProperties", "patternProperties", "minProperties", "maxProperties"]
-        + ["unevaluatedProperties"]
+        [
+            "properties",
+            "required",
+            "additionalProperties",
+            "patternProperties",
+            "minProperties",
+            "maxProperties",
+            "unevaluatedProperties",
+        ]
     ),
 }
 _LEFT_OUT = {
@@ -106,7 +113,7 @@ class NormalForm:
         if not schema:
             return False
         if set(schema) == {"type"}:
-            types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+            types: list[str] = schema["type"] if is_list(schema["type"]) else [schema["type"]]
             if "integer" not in types or "number" in types:
                 left: list[Node] = [{"type": name} for name in _ALL_TYPES if name not in types]
                 return {"anyOf": left} if left else False
@@ -133,7 +140,7 @@ class NormalForm:
             valid = validator(self.with_definitions(schema))
             values = [value for value in values if valid.is_valid(value)]
         elif "type" in schema:
-            types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+            types: list[str] = schema["type"] if is_list(schema["type"]) else [schema["type"]]
             values = [value for value in values if _has_type(value, types)]
         held_values = [_canonical(value) for value in values if _holdable(value)]
         if len(held_values) == len(values):

@@ -358,7 +358,7 @@ def _sequence(terms: list[_Term]) -> _Text:
 
 
 def _quantifier(least: int, most: int | None) -> str:
-    simple = {(0, None): "*", (1, None): "+", (0, 1): "?"}
+    simple: dict[tuple[int, int | None], str] = {(0, None): "*", (1, None): "+", (0, 1): "?"}
     if (least, most) in simple:
         return simple[least, most]
     return f"{{{least}}}" if least == most else f"{{{least},{'' if most is None else most}}}"

@@ -36,9 +36,27 @@ MAX_VALUES = 100_000
 """The most values in a schema, counting every keyword, member and item."""
 MAX_ENUM_VALUES = 10_000
 _KEPT = frozenset(
-    ["type", "enum", "const", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"]
-    + ["multipleOf", "minItems", "maxItems", "uniqueItems", "minContains", "maxContains", "required"]
-    + ["minProperties", "maxProperties", "dependentRequired"]
+    [
+        "type",
+        "enum",
+        "const",
+        "minLength",
+        "maxLength",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+        "minContains",
+        "maxContains",
+        "required",
+        "minProperties",
+        "maxProperties",
+        "dependentRequired",
+    ]
 )
 
 

@@ -104,9 +104,21 @@ class Satisfying:
 
     def object_blocker(self, node: dict[str, Any]) -> tuple[str, ...] | None:
         required = node.get("required", [])
-        if len(required) > node.get("maxProperties", len(required)):
+        least = node.get("minProperties", 0)
+        if max(len(required), least) > node.get("maxProperties", max(len(required), least)):
             return ()
+        if least and (found := self.count_blocker(node, least)) is not None:
+            return found
         return self.first_blocker([node["properties"][name] for name in required])
+
+    def count_blocker(self, node: dict[str, Any], least: int) -> tuple[str, ...] | None:
+        """The same for having `least` members at all."""
+        others = [node.get("additionalProperties", True), *node.get("patternProperties", {}).values()]
+        found = [self.blocker(part) for part in node.get("properties", {}).values()]
+        rest = [self.blocker(part) for part in others]
+        if None in rest or found.count(None) >= least:
+            return None
+        return tuple(name for names in (*found, *rest) for name in names or ())
 
     def first_blocker(self, nodes: list[Node]) -> tuple[str, ...] | None:
         return next((found for node in nodes if (found := self.blocker(node)) is not None), None)

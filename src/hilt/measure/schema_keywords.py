@@ -87,7 +87,7 @@ def _member_order(grammar: Any) -> dict[str, int]:
     while pending:
         node = pending.pop()
         if is_object(node):
-            names = node.get("properties", {}) if "enum" not in node else {}
+            names: dict[str, Any] = node.get("properties", {}) if "enum" not in node else {}
             for name in (*names, *_names_in(node.get("enum", []))):
                 order.setdefault(name, len(order))
             pending.extend(reversed(list(node.values())))
