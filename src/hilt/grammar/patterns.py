@@ -16,7 +16,6 @@ MAX_EXPANDED_SIZE = 20_000
 MAX_GROUP_SIZE = 2_000
 """The same for a repetition of more than one character: engines build states for these as they run."""
 _MAX_GROUPS = 64
-_PROPERTY_SIZE = 50
 _ANY = r"[\s\S]*"
 _LAST = 0x10FFFF
 
@@ -215,7 +214,7 @@ class _Parser:
 
     def escape(self) -> _Term:
         ranges, named = self.escaped(in_class=False)
-        return _Text(_class(ranges, []), 1) if named is None else _Text(named, _PROPERTY_SIZE)
+        return _Text(_class(ranges, []), 1) if named is None else _Text(named, 1)
 
     def escaped(self, *, in_class: bool) -> tuple[tuple[Range, ...], str | None]:
         r"""What follows a backslash: code points, or a property class (`\p{L}`) as text."""
@@ -304,9 +303,9 @@ class _Parser:
                 self.position = mark
             ranges.extend(low)
         if not negated:
-            return _Text(_class(tuple(ranges), named), 1 + _PROPERTY_SIZE * len(named))
+            return _Text(_class(tuple(ranges), named), 1)
         if named:
-            return _Text(f"[^{_members(tuple(ranges))}{''.join(named)}]", 1 + _PROPERTY_SIZE * len(named))
+            return _Text(f"[^{_members(tuple(ranges))}{''.join(named)}]", 1)
         return _Text(_class(_complement(tuple(ranges)), []), 1)
 
     def is_range(self, low: tuple[Range, ...]) -> bool:
@@ -331,7 +330,10 @@ def _anchored(branch: list[_Term]) -> list[_Text]:
         first += 1
     while last > first and isinstance(term := branch[last - 1], _Anchor) and not term.at_start:
         last -= 1
-    body = _sequence(branch[first:last])
+    within = branch[first:last]
+    if first and last < len(branch) and len(within) == 1 and isinstance(within[0], _Group):
+        return [_sequence(inner) for inner in within[0].branches]
+    body = _sequence(within)
     before = "" if first else _ANY
     after = "" if last < len(branch) else _ANY
     if not body.text and before and after:

@@ -27,6 +27,7 @@ from hilt.grammar.keywords import (
     step,
 )
 from hilt.grammar.patterns import Beyond, Plain, TooLarge, read_pattern
+from hilt.grammar.reference_graph import standing_for_itself
 from hilt.grammar.references import Addresses, Place
 
 MAX_DEPTH = 128
@@ -35,6 +36,8 @@ MAX_CHARS = 1_000_000
 MAX_VALUES = 100_000
 """The most values in a schema, counting every keyword, member and item."""
 MAX_ENUM_VALUES = 10_000
+MAX_MEMBERS = 2_000
+"""The most `properties` of one object: compiling them takes time quadratic in their number."""
 _KEPT = frozenset(
     [
         "type",
@@ -70,7 +73,7 @@ class PlainSchema(Struct, frozen=True):
 
 def read_schema(schema: Any, where: str) -> PlainSchema:
     """Read a client's schema. Raises InvalidRequest with `param` naming the faulty place below `where`."""
-    check_bounds(schema, where)
+    schema = bounded(schema, where)
     if isinstance(schema, bool):
         return PlainSchema(schema, {}, ())
     if not is_object(schema):
@@ -81,11 +84,18 @@ def read_schema(schema: Any, where: str) -> PlainSchema:
         jsonschema_rs.meta.validate(document)
     except jsonschema_rs.ValidationError as error:
         raise reader.misfit(error) from error
+    name = standing_for_itself(document.get("$defs", {}))
+    if name is not None:
+        raise InvalidRequest(
+            f"The schema `{where}` refers to itself at `{reader.paths[name] or '/'}` with nothing between, so that it"
+            " has no end. Let the reference stand in a member or an item.",
+            param=where + reader.paths[name],
+        )
     return PlainSchema(document, reader.paths, tuple(reader.unenforced))
 
 
-def check_bounds(schema: Any, where: str) -> None:
-    """Refuse a schema that nests too deep, holds too much, or isn't JSON; takes linear time and no recursion."""
+def bounded(schema: Any, where: str) -> Any:
+    """The schema as JSON; refused if it nests too deep, holds too much or can't be written, in linear time."""
     values = 0
     level = [schema]
     for _ in range(MAX_DEPTH):
@@ -109,13 +119,17 @@ def check_bounds(schema: Any, where: str) -> None:
             param=where,
         )
     try:
-        chars = len(msgspec.json.encode(schema))
-    except (TypeError, ValueError, UnicodeError) as error:
+        text = msgspec.json.encode(schema)
+    except (TypeError, ValueError, UnicodeError, OverflowError) as error:
         raise InvalidRequest(f"The schema `{where}` is not JSON: {error}.", param=where) from error
-    if chars > MAX_CHARS:
+    if len(text) > MAX_CHARS:
         raise InvalidRequest(
-            f"The schema `{where}` is {chars} bytes long, more than {MAX_CHARS}; send a smaller one.", param=where
+            f"The schema `{where}` is {len(text)} bytes long, more than {MAX_CHARS}; send a smaller one.", param=where
         )
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest(f"The schema `{where}` is not JSON: {error}.", param=where) from error
 
 
 class _Reader:
@@ -167,6 +181,10 @@ class _Reader:
             elif key in LISTS and is_list(value):
                 plain[key] = [self.read(item, step(at, i), base) for i, item in enumerate(value)]
             elif key in MAPS and is_object(value):
+                if len(value) > MAX_MEMBERS and not key.startswith("d"):
+                    raise InvalidRequest(
+                        f"`{self.where}{at}` has more than {MAX_MEMBERS} members; send fewer.", param=self.where + at
+                    )
                 members = {name: self.read(item, step(at, name), base) for name, item in value.items()}
                 plain[key] = self.by_pattern(members, at) if key == "patternProperties" else members
             elif key == "pattern" and isinstance(value, str):

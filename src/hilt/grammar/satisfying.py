@@ -14,6 +14,7 @@ from hilt.conversation import InvalidRequest
 from hilt.grammar.formats import FORMATS
 from hilt.grammar.intersections import Intersections, either
 from hilt.grammar.keywords import Node, Unenforced, is_object, step
+from hilt.grammar.reference_graph import MAX_REFERENCE_DEPTH, reference_depth
 
 MAX_NODE_DEPTH = 24
 """How deep nodes nest before the rest is moved to `$defs`, so that every reader of the grammar stays shallow."""
@@ -35,6 +36,7 @@ class Satisfying:
         self.finished: dict[str, Node] = {}
         self.pending: list[str] = []
         self.moved = 0
+        self.too_deep = reference_depth(worked.root, worked.definitions) > MAX_REFERENCE_DEPTH
         self._try_strings()
         self._least_fixpoint()
         root = self.finish(worked.root, 0)
@@ -129,7 +131,11 @@ class Satisfying:
             return node is True
         if "$ref" in node:
             return self.used(node["$ref"].rpartition("/")[2])
-        if depth > MAX_NODE_DEPTH and node.keys() & {"anyOf", "properties", "items", "prefixItems"}:
+        if (
+            depth > MAX_NODE_DEPTH
+            and not self.too_deep
+            and node.keys() & {"anyOf", "properties", "items", "prefixItems"}
+        ):
             name = f"below_{self.moved}"
             while name in self.worked.definitions:
                 name += "_"
@@ -150,6 +156,9 @@ class Satisfying:
                 return {key: value for key, value in node.items() if key != "at"}
 
     def used(self, name: str) -> Node:
+        if self.too_deep:
+            self.unenforced.append(Unenforced("", "$ref", "references lead through too many definitions"))
+            return True
         if name not in self.finished:
             self.finished[name] = True
             self.pending.append(name)
