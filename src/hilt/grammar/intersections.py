@@ -231,7 +231,7 @@ class Intersections:
         patterns: dict[str, dict[str, Node]] = {
             part: one.get("patternProperties", {}) for part, one in (("a", a), ("b", b))
         }
-        rest = a.get("additionalProperties", True), b.get("additionalProperties", True)
+        rest: tuple[Node, Node] = a.get("additionalProperties", True), b.get("additionalProperties", True)
         if patterns["a"].keys() != patterns["b"].keys() and not _patterns_fit(patterns["a"], patterns["b"], rest):
             self.leave_out(b.get("at", path), "patternProperties", "patterns of names meet those of another schema")
             patterns["b"] = {}

@@ -227,7 +227,7 @@ class Satisfying:
             optional, closed = [], True
         if closed and least > len(optional):
             return False
-        if closed and least == len(optional):
+        if closed and least and least == len(optional):
             kept.setdefault("required", []).extend(optional)
             return kept
         if most is not None and (most == 0 or (closed and most >= len(optional))):
@@ -268,6 +268,9 @@ def _why(node: Node, satisfying: Satisfying, path: str, steps: int) -> tuple[str
         part = node["properties"][name]
         if satisfying.blocker(part) is not None:
             return _why(part, satisfying, step(step(path, "properties"), name), steps + 1)
+    for part in [*node.get("prefixItems", ()), node.get("items", True)] if node.get("minItems") else ():
+        if satisfying.blocker(part) is not None:
+            return _why(part, satisfying, step(path, "items"), steps + 1)
     return path, "asks for things that exclude each other"
 
 
