@@ -87,7 +87,7 @@ documents = st.tuples(schemas, schemas, schemas).map(
     lambda three: {"$defs": {"one": three[1], "two": three[2]}, **(three[0] if isinstance(three[0], dict) else {})}
 )
 many = settings(
-    max_examples=700, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
 )
 
 

@@ -139,11 +139,7 @@ class Intersections:
         """The listed values that the other atoms allow."""
         if not others:
             return values
-        document: dict[str, Any] = {"allOf": others}
-        if "$ref" in repr(others):
-            document["$defs"] = self.form.definitions
-        valid = validator(document)
-        kept = [value for value in values["enum"] if valid.is_valid(value)]
+        kept = self.form.filtered(values["enum"], {"allOf": others}, self.form.definitions, path)
         return {"enum": kept} if kept else False
 
     def distributed(self, atoms: list[dict[str, Any]], path: str) -> Node:

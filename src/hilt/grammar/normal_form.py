@@ -17,6 +17,7 @@ from hilt.grammar.reading import PlainSchema
 MAX_COUNT = 1_000_000
 """The largest length or number of items or members that a grammar holds a model to."""
 _MAX_COMPARED = 100
+_MAX_VALIDATED_CHARS = 5_000_000
 _BESIDE_VALUES = frozenset(["enum", "const", "type"])
 _ALL_TYPES = ("null", "boolean", "number", "string", "array", "object")
 _COUNTS = {
@@ -60,6 +61,8 @@ class NormalForm:
         self.unenforced = list(plain.unenforced)
         self.plain_definitions: dict[str, Schema] = {}
         self.plain_patterns: dict[str, bool] = {}
+        self.chars = len(repr(plain.document))
+        self.validated_chars = 0
         document = plain.document
         if isinstance(document, dict):
             self.plain_definitions = document.get("$defs", {})
@@ -137,8 +140,7 @@ class NormalForm:
         """The listed values that every keyword beside them allows, which only the real validator can tell."""
         values: list[Any] = schema["enum"] if "enum" in schema else [schema["const"]]
         if set(schema) - _BESIDE_VALUES or ("enum" in schema and "const" in schema):
-            valid = validator(self.with_definitions(schema))
-            values = [value for value in values if valid.is_valid(value)]
+            values = self.filtered(values, schema, self.plain_definitions, path)
         elif "type" in schema:
             types: list[str] = schema["type"] if is_list(schema["type"]) else [schema["type"]]
             values = [value for value in values if _has_type(value, types)]
@@ -149,9 +151,18 @@ class NormalForm:
         loose: list[Node] = [{"type": name} for name in {type_of(value) for value in values if not _holdable(value)}]
         return {"anyOf": [*loose, {"enum": held_values}]} if held_values else {"anyOf": loose}
 
-    def with_definitions(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """`schema` as a document of its own."""
-        return {**schema, "$defs": self.plain_definitions} if "$ref" in repr(schema) else schema
+    def filtered(
+        self, values: list[Any], schema: dict[str, Any], definitions: dict[str, Schema], path: str
+    ) -> list[Any]:
+        """The values that `schema` allows; all of them, and a remark, once validators have become too costly."""
+        if "$ref" in repr(schema):
+            self.validated_chars += self.chars
+            schema = {**schema, "$defs": definitions}
+        if self.validated_chars > _MAX_VALIDATED_CHARS:
+            self.leave_out(path, "enum", "there are too many references beside listed values")
+            return values
+        valid = validator(schema)
+        return [value for value in values if valid.is_valid(value)]
 
     def typed(self, schema: dict[str, Any], path: str) -> Node:
         """What `type` and the keywords of each type say."""
