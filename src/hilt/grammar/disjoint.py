@@ -5,41 +5,49 @@ from typing import Any
 from hilt.grammar.keywords import TYPES, Schema, is_list, is_object, type_of
 
 _MAX_STEPS = 8
+MAX_COMPARISONS = 100_000
 
 
-def disjoint(a: Schema, b: Schema, definitions: dict[str, Schema], steps: int = _MAX_STEPS) -> bool:
-    """True only if no value satisfies both; False also where that isn't known."""
-    if a is False or b is False:
-        return True
-    first, second = _resolved(a, definitions), _resolved(b, definitions)
-    if first is None or second is None or steps == 0:
-        return False
-    if not _types(first) & _types(second):
-        return True
-    if (some := _values(first)) is not None and (others := _values(second)) is not None:
-        return not some & others
-    for one, other in ((first, second), (second, first)):
-        for keyword in ("anyOf", "oneOf"):
-            if keyword in one and all(disjoint(part, other, definitions, steps - 1) for part in one[keyword]):
-                return True
-        if any(disjoint(part, other, definitions, steps - 1) for part in one.get("allOf", ())):
+class Comparison:
+    """Compares schemas of one document, with a budget of steps for all of them; without it nothing is certain."""
+
+    def __init__(self, definitions: dict[str, Schema]) -> None:
+        self._definitions = definitions
+        self._remaining = MAX_COMPARISONS
+
+    def hold_apart(self, a: Schema, b: Schema, steps: int = _MAX_STEPS) -> bool:
+        """True only if no value satisfies both; False also where that isn't known."""
+        if a is False or b is False:
             return True
-    if _types(first) & _types(second) != {"object"}:
-        return False
-    shared = set(first.get("required", ())) & set(second.get("required", ()))
-    return (
-        any(
-            disjoint(
-                first.get("properties", {}).get(name, True),
-                second.get("properties", {}).get(name, True),
-                definitions,
-                steps - 1,
+        self._remaining -= 1
+        first, second = _resolved(a, self._definitions), _resolved(b, self._definitions)
+        if first is None or second is None or steps == 0 or self._remaining <= 0:
+            return False
+        if not _types(first) & _types(second):
+            return True
+        if (some := _values(first)) is not None and (others := _values(second)) is not None:
+            return not some & others
+        for one, other in ((first, second), (second, first)):
+            for keyword in ("anyOf", "oneOf"):
+                if keyword in one and all(self.hold_apart(part, other, steps - 1) for part in one[keyword]):
+                    return True
+            if any(self.hold_apart(part, other, steps - 1) for part in one.get("allOf", ())):
+                return True
+        if _types(first) & _types(second) != {"object"}:
+            return False
+        shared = set(first.get("required", ())) & set(second.get("required", ()))
+        return (
+            any(
+                self.hold_apart(
+                    first.get("properties", {}).get(name, True),
+                    second.get("properties", {}).get(name, True),
+                    steps - 1,
+                )
+                for name in sorted(shared)
             )
-            for name in sorted(shared)
+            or _forbids(first, second)
+            or _forbids(second, first)
         )
-        or _forbids(first, second)
-        or _forbids(second, first)
-    )
 
 
 def _forbids(one: dict[str, Any], other: dict[str, Any]) -> bool:

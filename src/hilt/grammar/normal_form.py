@@ -7,7 +7,7 @@ comes from keywords carries `at`, where it stood in the client's schema, until `
 from typing import Any
 
 from hilt.grammar.checking import validator
-from hilt.grammar.disjoint import disjoint
+from hilt.grammar.disjoint import Comparison
 from hilt.grammar.formats import FORMATS, MAX_CHARS
 from hilt.grammar.keywords import TYPES, Node, Schema, Unenforced, is_list, is_object, step, type_of
 from hilt.grammar.numbers import held, numbers_of, plainly_written
@@ -61,12 +61,12 @@ class NormalForm:
         self.unenforced = list(plain.unenforced)
         self.plain_definitions: dict[str, Schema] = {}
         self.plain_patterns: dict[str, bool] = {}
-        self.chars = len(repr(plain.document))
-        self.validated_chars = 0
+        self.chars = self.validated_chars = 0
         document = plain.document
         if isinstance(document, dict):
             self.plain_definitions = document.get("$defs", {})
             document = {key: value for key, value in document.items() if key != "$defs"}
+        self.comparison = Comparison(self.plain_definitions)
         self.root = self.node(document, "")
         self.definitions = {
             name: self.node(schema, plain.paths[name]) for name, schema in self.plain_definitions.items()
@@ -102,9 +102,7 @@ class NormalForm:
         node = self.branches(schemas, path, "oneOf")
         open_schemas = [schema for schema in schemas if schema is not False]
         apart = len(open_schemas) <= _MAX_COMPARED and all(
-            disjoint(a, b, self.plain_definitions)
-            for index, a in enumerate(open_schemas)
-            for b in open_schemas[index + 1 :]
+            self.comparison.hold_apart(a, b) for index, a in enumerate(open_schemas) for b in open_schemas[index + 1 :]
         )
         if not apart:
             self.leave_out(path, "oneOf", "more than one of its schemas may hold at once")
@@ -156,6 +154,7 @@ class NormalForm:
     ) -> list[Any]:
         """The values that `schema` allows; all of them, and a remark, once validators have become too costly."""
         if "$ref" in repr(schema):
+            self.chars = self.chars or len(repr(definitions))
             self.validated_chars += self.chars
             schema = {**schema, "$defs": definitions}
         if self.validated_chars > _MAX_VALIDATED_CHARS:

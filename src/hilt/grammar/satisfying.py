@@ -36,7 +36,8 @@ class Satisfying:
         self.finished: dict[str, Node] = {}
         self.pending: list[str] = []
         self.moved = 0
-        self.too_deep = reference_depth(worked.root, worked.definitions) > MAX_REFERENCE_DEPTH
+        depth = reference_depth(worked.root, worked.definitions) if worked.definitions else 0
+        self.too_deep = depth > MAX_REFERENCE_DEPTH
         self._try_strings()
         self._least_fixpoint()
         root = self.finish(worked.root, 0)
