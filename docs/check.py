@@ -1,10 +1,11 @@
 """Keeps the documents true: `python -m docs.check` fails when one is stale, `--write` refreshes what is generated.
 
-Generated are the map of rooms in architecture.md, drawn from the imports, cli.md, from the commands' own help, and
-the tables of dialects.md, from the dialects.
+Generated are the map of rooms in architecture.md, drawn from the imports, cli.md, from the commands' own help, the
+tables of dialects.md, from the dialects, and the table of schemas.md, from the record of its measurement.
 Checked are every relative link, and that `.ci/run` runs the very command that the README gives for the tests.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -85,9 +86,24 @@ def repair_table() -> str:
     return "\n".join(["| repair | what the model wrote |", "| --- | --- |", *rows])
 
 
+def keyword_table() -> str:
+    """What becomes of the schemas in each file of the JSON Schema Test Suite."""
+    record = json.loads((ROOT / "results/schema-keywords.json").read_text(encoding="utf-8"))
+    rows = [
+        "| file of the suite | by the grammar | by the final check | refused | cases | apart by choice | wrong |",
+        "| --- | --: | --: | --: | --: | --: | --: |",
+    ]
+    for keyword in record["results"]["keywords"]:
+        counts = [keyword[part] for part in ("by_the_grammar", "by_the_final_check", "refused", "cases")]
+        counts += [len(keyword["by_choice"]), len(keyword["wrong"])]
+        rows.append(f"| {keyword['name']} | {' | '.join(str(count) for count in counts)} |")
+    return "\n".join(rows)
+
+
 GENERATED = {
     ("docs/dialects.md", "dialects"): dialect_table,
     ("docs/dialects.md", "repairs"): repair_table,
+    ("docs/schemas.md", "keywords"): keyword_table,
     ("docs/architecture.md", "rooms"): rooms,
     ("docs/cli.md", "commands"): command_help,
 }

@@ -1,1 +1,7 @@
-"""What may come next: a dialect and the schemas of tools become a grammar, and a grammar becomes a mask of tokens."""
+"""What a model may write next, from the schemas of its tools, and whether what it wrote holds to them."""
+
+from hilt.grammar.checking import Check
+from hilt.grammar.keywords import Node, Schema, Unenforced
+from hilt.grammar.schemas import Prepared, prepare, prepare_arguments
+
+__all__ = ["Check", "Node", "Prepared", "Schema", "Unenforced", "prepare", "prepare_arguments"]

@@ -13,7 +13,17 @@ from typing import Any
 
 from msgspec import Struct
 
-PACKAGES = ("hilt", "mlx", "mlx-lm", "numpy", "scipy-openblas32", "tokenizers", "transformers")
+PACKAGES = (
+    "hilt",
+    "jsonschema-rs",
+    "llguidance",
+    "mlx",
+    "mlx-lm",
+    "numpy",
+    "scipy-openblas32",
+    "tokenizers",
+    "transformers",
+)
 
 
 class Spread(Struct, frozen=True):
