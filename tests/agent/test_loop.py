@@ -11,6 +11,7 @@ import pytest
 from hilt.agent import AgentRun
 from hilt.backends import ModelCard, ScriptedBackend
 from hilt.conversation import (
+    AnswerRejected,
     Assistant,
     Auto,
     BadCall,
@@ -189,6 +190,19 @@ def test_an_unreadable_call_is_never_run_and_may_be_written_again(reason: Any) -
     kinds = [type(message).__name__ for message in run.messages]
     assert kinds == ["User", "Assistant", "ToolResult", "User", "Assistant", "ToolResult", "Assistant"]
     assert "Your call of count" in run.messages[3].content
+    assert isinstance(events[-1], RunFinished)
+    assert events[-1].reason == "final"
+
+
+def test_an_answer_that_was_taken_back_is_asked_for_again_and_none_of_its_calls_run() -> None:
+    count, seen = counting()
+    refused = [*calls(*counts(1), said="Well")[:-1], AnswerRejected("no call of add", "Well"), *says("")[-1:]]
+    run = agent(ScriptedBackend([refused, calls(*counts(2)), says("ok")]), [count], approver=Nobody())
+    events = read(run)
+    assert seen == [2]
+    assert "can't be used" in run.messages[2].content
+    assert run.messages[3] == User("Your answer can't be used: no call of add. Write the whole answer again.")
+    assert one_result_a_call(run.messages)
     assert isinstance(events[-1], RunFinished)
     assert events[-1].reason == "final"
 

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from hilt.agent.state import State, Step, Stop, Work, after_turn, after_work, batches, tool_choice
 from hilt.conversation import (
+    AnswerRejected,
     Assistant,
     Auto,
     BadCall,
@@ -30,6 +31,8 @@ CALL = Call("c1", "look", '{"at": "sky"}')
 CUT = BadCall("b1", "look", "truncated", "no end", '{"at": "s')
 MALFORMED = BadCall("b2", None, "malformed", "a quote is missing at character 4", "{at}")
 UNKNOWN = BadCall("b3", "fly", "unknown_tool", "no such tool", "fly()", "{}")
+MISFIT = BadCall("b4", "look", "invalid_arguments", "at /at: 3 is no string", "look(3)", '{"at": 3}')
+FAULT = AnswerRejected("it is no JSON", "Sure!")
 
 
 @tool(effect="read")
@@ -53,8 +56,14 @@ def send(at: str) -> str:
 REGISTRY = Registry((look, paint, send))
 
 
-def turn(*calls: Call, bad: tuple[BadCall, ...] = (), reason: FinishReason = "stop", tokens: int = 10) -> Turn:
-    return Turn(Assistant("said", calls=calls), bad, reason, Usage(tokens, 0, 5))
+def turn(
+    *calls: Call,
+    bad: tuple[BadCall, ...] = (),
+    reason: FinishReason = "stop",
+    tokens: int = 10,
+    fault: AnswerRejected | None = None,
+) -> Turn:
+    return Turn(Assistant("said", calls=calls), bad, reason, Usage(tokens, 0, 5), fault)
 
 
 def step_of(state: State, what: Turn) -> tuple[State, Step]:
@@ -72,6 +81,8 @@ def step_of(state: State, what: Turn) -> tuple[State, Step]:
         (State(ending="max_turns"), turn(CALL), "max_turns"),
         (State(ending="repeated_calls"), turn(bad=(CUT,)), "repeated_calls"),
         (State(ending="repeated_calls"), turn(reason="length"), "repeated_calls"),
+        (State(ending="repair_exhausted"), turn(fault=FAULT), "repair_exhausted"),
+        (State(), turn(CALL, reason="length", fault=FAULT), "length"),
     ],
 )
 def test_a_run_stops(state: State, what: Turn, reason: StopReason) -> None:
@@ -99,6 +110,12 @@ def test_a_run_stops(state: State, what: Turn, reason: StopReason) -> None:
         (State(repairs=1, turns=2), turn(bad=(CUT,)), [], [], "without calling a tool", "repair_exhausted"),
         (State(repairs=0, turns=2), turn(bad=(CUT,)), [], [], "without calling a tool", "max_turns"),
         (State(repairs=1), turn(bad=(UNKNOWN,)), [], ["b3"], None, None),
+        (State(repairs=1), turn(CALL, bad=(MISFIT,)), ["c1"], ["b4"], None, None),
+        (State(), turn(bad=(structs.replace(MISFIT, arguments=None),)), [], [], "at /at: 3 is no string", None),
+        (State(), turn(fault=FAULT), [], [], "can't be used: it is no JSON. Write the whole answer again.", None),
+        (State(), turn(CALL, fault=FAULT), [], ["c1"], "Write the whole answer again.", None),
+        (State(), turn(CALL, bad=(UNKNOWN,), fault=FAULT), [], ["c1", "b3"], "Write the whole answer again.", None),
+        (State(repairs=1), turn(fault=FAULT), [], [], "without calling a tool", "repair_exhausted"),
     ],
 )
 def test_a_run_goes_on(
@@ -120,6 +137,14 @@ def test_an_unknown_tool_is_told_the_names() -> None:
     assert isinstance(step, Work)
     ((_, outcome),) = step.answered
     assert json.loads(outcome.text) == {"error": "there is no tool named 'fly'; the tools are: look, paint, send"}
+
+
+def test_arguments_that_do_not_fit_are_told_how() -> None:
+    _, step = step_of(State(), turn(bad=(MISFIT,)))
+    assert isinstance(step, Work)
+    ((call, outcome),) = step.answered
+    assert call == Call("b4", "look", '{"at": 3}')
+    assert json.loads(outcome.text) == {"error": "the arguments don't fit the tool's schema: at /at: 3 is no string"}
 
 
 SAME = ('{"at": "sky", "n": 1}', '{"n":1,   "at":"sky"}', '{"at": "s\\u006by", "n": 1}')
@@ -189,12 +214,13 @@ def test_reads_run_together_and_all_else_alone(names: str, groups: list[str]) ->
 
 
 A_CALL = st.builds(Call, st.just("c"), st.sampled_from(["look", "paint"]), st.sampled_from(["{}", '{"at": 1}', "{"]))
-A_BAD = st.sampled_from([CUT, MALFORMED, UNKNOWN, structs.replace(UNKNOWN, arguments=None)])
+A_BAD = st.sampled_from([CUT, MALFORMED, UNKNOWN, MISFIT, structs.replace(UNKNOWN, arguments=None)])
 A_TURN: Any = st.builds(
-    lambda made, bad, reason: turn(*made, bad=tuple(bad), reason=reason),
+    lambda made, bad, reason, fault: turn(*made, bad=tuple(bad), reason=reason, fault=fault),
     st.lists(A_CALL, max_size=3),
     st.lists(A_BAD, max_size=2),
     st.sampled_from(["stop", "length", "tool_calls"]),
+    st.sampled_from([None, FAULT]),
 )
 
 
@@ -212,10 +238,10 @@ def test_every_run_ends_and_every_call_has_one_result(turns: list[Turn], result:
                 assert number <= OPTIONS.max_turns + 1
                 return
             case Work(run, answered, repair):
-                unknown = sum(bad.reason == "unknown_tool" and bad.arguments is not None for bad in what.rejected)
-                assert len(run) + len(answered) == owed + unknown
-                assert not (run and what.reason == "length")
-                assert (repair is not None) == (unknown < len(what.rejected))
+                readable = sum(bad.arguments is not None for bad in what.rejected)
+                assert len(run) + len(answered) == owed + readable
+                assert not (run and (what.reason == "length" or what.fault))
+                assert (repair is not None) == (readable < len(what.rejected) or what.fault is not None)
                 done: list[tuple[Call, Outcome]] = [(call, Succeeded(result)) for call in run]
                 state, results = after_work(state, [*done, *answered])
                 assert len(results) == len(run) + len(answered)

@@ -22,14 +22,18 @@ from hilt.conversation import (
     CallRejected,
     CallStarted,
     ContentDelta,
+    FreeText,
     HiltError,
     InvalidRequest,
+    JsonObject,
+    JsonSchema,
     ModelEvent,
     Named,
     NoTools,
     PromptRead,
     Request,
     Required,
+    ResponseFormat,
     Sampling,
     ThinkingDelta,
     ToolChoice,
@@ -71,9 +75,14 @@ def events_of(backend: LocalBackend, request: Request) -> list[ModelEvent]:
 
 
 def asking(
-    *messages: Any, tools: Sequence[ToolSpec] = (), choice: ToolChoice = Auto(), stop: tuple[str, ...] = ()
+    *messages: Any,
+    tools: Sequence[ToolSpec] = (),
+    choice: ToolChoice = Auto(),
+    stop: tuple[str, ...] = (),
+    form: ResponseFormat = FreeText(),
 ) -> Request:
-    return Request("tiny", messages or HELLO, tuple(tools), choice, sampling=Sampling(stop=stop, max_tokens=50))
+    sampling = Sampling(stop=stop, max_tokens=50)
+    return Request("tiny", messages or HELLO, tuple(tools), choice, sampling=sampling, response_format=form)
 
 
 def turn(loaded: LoadedModel, script: Sequence[Output], request: Request) -> Turn:
@@ -298,9 +307,12 @@ def test_what_comes_after_the_loop_has_closed_is_dropped(tiny_model: LoadedModel
     [
         (asking(tools=[ADD], choice=Required()), "tool_choice", "unsupported_tool_choice", "can't be forced"),
         (asking(tools=[ADD], choice=Named("add")), "tool_choice", "unsupported_tool_choice", "can't be forced"),
+        (asking(tools=[ADD], choice=Auto(("add",))), "tool_choice", "unsupported_tool_choice", "some of the tools"),
+        (asking(form=JsonObject()), "response_format", "unsupported_value", "in the prompt"),
+        (asking(form=JsonSchema("x", {})), "response_format", "unsupported_value", "in the prompt"),
         (asking(User("x" * 5000)), "messages", "context_length_exceeded", "too long"),
     ],
-    ids=["required", "named", "too long"],
+    ids=["required", "named", "allowed", "object", "schema", "too long"],
 )
 def test_what_cannot_be_done_is_refused_before_anything_runs(
     tiny_model: LoadedModel, request_: Request, param: str, code: str, said: str

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilt.conversation import (
+    AnswerRejected,
     ArgumentsDelta,
     Assistant,
     BadCall,
@@ -70,6 +71,13 @@ def test_a_call_that_was_begun_and_rejected_is_no_call() -> None:
     assert turn.rejected == (bad,)
 
 
+def test_a_turn_that_was_taken_back_says_why() -> None:
+    fault = AnswerRejected("a call was required", "I'd rather talk")
+    turn = merge([ContentDelta("I'd rather talk"), fault, AnswerRejected("another thing", ""), END])
+    assert (turn.message, turn.fault) == (Assistant("I'd rather talk"), fault)
+    assert merge([ContentDelta("ok"), END]).fault is None
+
+
 @pytest.mark.parametrize("events", [[], [ContentDelta("a")], [PromptRead(1, 0), *told(ADD, 0, ["{}"])]])
 def test_a_stream_that_broke_off_is_no_turn(events: list[ModelEvent]) -> None:
     with pytest.raises(ValueError, match="broke off"):
@@ -88,6 +96,7 @@ plain_events = st.lists(
         st.builds(ThinkingDelta, st.text()),
         st.builds(lambda call: CallFinished(0, call), calls),
         st.builds(lambda bad: CallRejected(0, bad), rejections),
+        st.builds(AnswerRejected, st.text(), st.text()),
     ),
     max_size=12,
 )
@@ -103,6 +112,7 @@ def test_the_fold_of_two_streams_is_the_two_folds_side_by_side(
     assert both.message.thinking == left.message.thinking + right.message.thinking
     assert both.message.calls == left.message.calls + right.message.calls
     assert both.rejected == left.rejected + right.rejected
+    assert both.fault == (left.fault or right.fault)
 
 
 @settings(deadline=None)

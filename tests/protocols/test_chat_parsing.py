@@ -13,11 +13,18 @@ from hilt.conversation import (
     Assistant,
     Auto,
     Call,
+    FreeText,
     InvalidRequest,
+    JsonObject,
+    JsonSchema,
     Message,
+    Named,
     NoTools,
+    Required,
+    ResponseFormat,
     Sampling,
     System,
+    ToolChoice,
     ToolResult,
     ToolSpec,
     User,
@@ -100,8 +107,10 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required"
     [
         (
             {"name": "add", "description": "Adds.", "parameters": SCHEMA, "strict": True},
-            ToolSpec("add", "Adds.", SCHEMA),
+            ToolSpec("add", "Adds.", SCHEMA, strict=True),
         ),
+        ({"name": "now", "strict": False}, ToolSpec("now", "", {"type": "object", "properties": {}})),
+        ({"name": "now", "strict": None}, ToolSpec("now", "", {"type": "object", "properties": {}})),
         ({"name": "now"}, ToolSpec("now", "", {"type": "object", "properties": {}})),
         (
             {"name": "now", "description": None, "parameters": None},
@@ -153,13 +162,84 @@ def test_how_the_answer_is_sent() -> None:
     assert parse(body(stream=True, stream_options={"include_usage": True})).include_usage
 
 
-def test_choosing_tools() -> None:
+def function(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name}}
+
+
+def allowed(mode: str, *names: str) -> dict[str, Any]:
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [function(name) for name in names]}}
+
+
+@pytest.mark.parametrize(
+    ("tools", "wire", "choice"),
+    [
+        ("", None, Auto()),
+        ("", "auto", Auto()),
+        ("", "none", NoTools()),
+        ("ab", "none", NoTools()),
+        ("ab", "required", Required()),
+        ("ab", function("b"), Named("b")),
+        ("ab", allowed("auto", "b"), Auto(("b",))),
+        ("ab", allowed("required", "b", "a"), Required(("b", "a"))),
+        ("ab", allowed("required", "a", "a"), Required(("a",))),
+        (
+            "ab",
+            {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"function": {"name": "a"}}]}},
+            Auto(("a",)),
+        ),
+    ],
+)
+def test_choosing_tools(tools: str, wire: Any, choice: ToolChoice) -> None:
+    sent = body(tools=[function(name) for name in tools], tool_choice=wire)
+    assert parse(sent).request.tool_choice == choice
+
+
+def test_a_choice_is_auto_unless_it_is_made() -> None:
     assert parse(body()).request.tool_choice == Auto()
-    assert parse(body(tool_choice="auto")).request.tool_choice == Auto()
-    assert parse(body(tool_choice="none")).request.tool_choice == NoTools()
+    assert parse(body(tools=[function("a")])).request.tool_choice == Auto()
+
+
+def test_choosing_one_call_at_a_time() -> None:
     assert parse(body()).request.parallel_calls
     assert parse(body(parallel_tool_calls=None)).request.parallel_calls
     assert not parse(body(parallel_tool_calls=False)).request.parallel_calls
+
+
+def test_a_choice_among_many_tools_is_told_some_of_them() -> None:
+    error = refusal(body(tools=[function("x" * 100 + str(i)) for i in range(500)], tool_choice=function("y" * 10_000)))
+    assert error.param == "tool_choice.function.name"
+    assert "and 492 more" in error.message
+    assert len(error.message) < 1_500
+
+
+@pytest.mark.parametrize(
+    ("wire", "form"),
+    [
+        (None, FreeText()),
+        ({"type": "text"}, FreeText()),
+        ({"type": "json_object"}, JsonObject()),
+        ({"type": "json_object", "schema": None, "json_schema": None}, JsonObject()),
+        ({"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}, JsonSchema("x", SCHEMA)),
+        (
+            {
+                "type": "json_schema",
+                "json_schema": {"name": "a-B_1", "schema": {}, "strict": True, "description": "A sum."},
+            },
+            JsonSchema("a-B_1", {}, strict=True, description="A sum."),
+        ),
+        ({"type": "json_schema", "json_schema": {"name": "x" * 64}}, JsonSchema("x" * 64, {})),
+        (
+            {
+                "type": "json_schema",
+                "json_schema": {"name": "x", "schema": None, "strict": None, "description": None},
+            },
+            JsonSchema("x", {}),
+        ),
+    ],
+)
+def test_the_form_of_the_answer(wire: Any, form: ResponseFormat) -> None:
+    assert parse(body(response_format=wire)).request.response_format == form
+    assert parse(body()).request.response_format == FreeText()
 
 
 def test_what_is_unknown_or_harmless_is_ignored() -> None:
@@ -240,12 +320,17 @@ junk = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["type", "text", "role", "function", "name", "id", "arguments"]), inner, max_size=4
+            st.sampled_from(
+                ["type", "text", "role", "function", "name", "id", "arguments", "json_schema", "allowed_tools", "mode"]
+            ),
+            inner,
+            max_size=4,
         )
     ),
     max_leaves=12,
 )
 FIELDS = ["model", "messages", "tools", "tool_choice", "stop", "temperature", "max_tokens", "seed", "stream", "n"]
+FIELDS += ["response_format"]
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), junk), st.lists(junk, max_size=3), st.lists(junk, max_size=3))

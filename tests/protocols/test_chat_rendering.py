@@ -13,6 +13,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import BaseModel, TypeAdapter
 
 from hilt.conversation import (
+    AnswerRejected,
     ArgumentsDelta,
     BadCall,
     Bug,
@@ -281,7 +282,7 @@ def rejected(reason: Any, raw: str = "<tool_call>{") -> CallRejected:
     return CallRejected(0, BadCall(id="call_a", name="add", reason=reason, detail="the JSON ends too soon", raw=raw))
 
 
-@pytest.mark.parametrize("reason", ["malformed", "unknown_tool"])
+@pytest.mark.parametrize("reason", ["malformed", "unknown_tool", "invalid_arguments"])
 def test_a_broken_call_fails_the_answer(reason: str) -> None:
     raw = "<tool_call>" + "x" * 10_000
     events = [PromptRead(1, 0), ContentDelta("Let me"), rejected(reason, raw), TurnFinished("stop", USAGE)]
@@ -295,6 +296,42 @@ def test_a_broken_call_fails_the_answer(reason: str) -> None:
     payloads = data_of(rendered(events))
     assert in_order(payloads) == "error"
     assert json.loads(payloads[-2])["error"] == error
+
+
+MADE: list[ModelEvent] = [
+    CallStarted(0, "call_a", "add"),
+    ArgumentsDelta(0, "{}"),
+    CallFinished(0, Call("call_a", "add", "{}")),
+]
+
+
+@pytest.mark.parametrize(
+    "before", [[], [ContentDelta("Sure! ")], [ThinkingDelta("hm"), *MADE], [rejected("truncated")]]
+)
+def test_an_answer_that_breaks_the_demands_fails(before: list[ModelEvent]) -> None:
+    fault = AnswerRejected("the answer is not JSON: expected `{` at character 0.", "Sure! " + "x" * 10_000)
+    events = [PromptRead(1, 0), *before, fault, TurnFinished("stop", USAGE)]
+    reply = completion(events, HEAD)
+    error = json.loads(reply.body)["error"]
+    assert reply.status == 502
+    assert (error["type"], error["code"], error["param"]) == ("model_output_error", "answer_rejected", None)
+    assert "expected `{` at character 0. It wrote 'Sure! xxx" in error["message"]
+    assert len(error["message"]) < 1_200
+    payloads = data_of(rendered(events))
+    assert in_order(payloads) == "error"
+    assert json.loads(payloads[-2])["error"] == error
+
+
+def test_a_fault_that_is_long_is_told_in_short() -> None:
+    events: list[ModelEvent] = [AnswerRejected("y" * 100_000, "x" * 100_000), TurnFinished("stop", USAGE)]
+    assert len(completion(events, HEAD).body) < 2_000
+
+
+def test_the_first_fault_is_told() -> None:
+    events: list[ModelEvent] = [rejected("malformed"), AnswerRejected("no call", ""), TurnFinished("stop", USAGE)]
+    told_whole = json.loads(completion(events, HEAD).body)["error"]
+    assert told_whole["code"] == "tool_call_malformed"
+    assert json.loads(data_of(rendered(events))[-2])["error"] == told_whole
 
 
 def test_a_truncated_call_is_never_claimed() -> None:

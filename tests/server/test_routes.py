@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hilt.backends import ModelCard, ScriptedBackend
-from hilt.conversation import InvalidRequest, NoTools, Overloaded, Unavailable, User
+from hilt.conversation import InvalidRequest, JsonObject, NoTools, Overloaded, Unavailable, User
 from tests.server.fakes import GREETING, Answer, app_of, ask, chat_body
 
 
@@ -104,9 +104,11 @@ def test_what_waits_is_sent_in_one_write() -> None:
 
 def test_the_backend_gets_the_request() -> None:
     scripted = ScriptedBackend([GREETING])
-    asyncio.run(ask(app_of(scripted), body=chat_body(model="default", tool_choice="none")))
+    form = {"type": "json_object"}
+    asyncio.run(ask(app_of(scripted), body=chat_body(model="default", tool_choice="none", response_format=form)))
     [request] = scripted.requests
     assert (request.model, request.messages, request.tool_choice) == ("org/scripted", (User("hi"),), NoTools())
+    assert request.response_format == JsonObject()
 
 
 def test_models_by_name() -> None:

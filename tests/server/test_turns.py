@@ -8,7 +8,17 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from hilt.backends import Backend, ModelCard, ScriptedBackend
-from hilt.conversation import BadCall, CallRejected, ContentDelta, ModelEvent, PromptRead, Request, Unavailable
+from hilt.conversation import (
+    AnswerRejected,
+    BadCall,
+    CallRejected,
+    ContentDelta,
+    InvalidRequest,
+    ModelEvent,
+    PromptRead,
+    Request,
+    Unavailable,
+)
 from hilt.protocols.sse import DONE, KEEP_ALIVE
 from hilt.server.turns import MAX_QUEUED, reading
 from tests.server.fakes import GREETING, WAIT_S, Answer, HeldBackend, app_of, ask, chat_body
@@ -121,16 +131,44 @@ def test_an_error_in_the_middle_is_told_in_the_stream() -> None:
     assert (whole.status, whole.error["message"]) == (503, "the device is gone")
 
 
-@pytest.mark.parametrize("reason", ["malformed", "unknown_tool"])
-def test_a_broken_call_ends_the_turn_at_once(reason: str) -> None:
-    bad = BadCall(id="c", name="f", reason=reason, detail="no such tool", raw="<tool_call>f")  # type: ignore[arg-type]
-    streaming = ScriptedBackend([[PromptRead(1, 0), CallRejected(0, bad), *ENDLESS]])
+MALFORMED = CallRejected(0, BadCall("c", "f", "malformed", "no end", "<tool_call>f"))
+UNKNOWN = CallRejected(0, BadCall("c", "f", "unknown_tool", "no such tool", "<tool_call>f", "{}"))
+MISFIT = CallRejected(0, BadCall("c", "f", "invalid_arguments", "at /a: no number", "<tool_call>f", "{}"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (MALFORMED, "tool_call_malformed"),
+        (UNKNOWN, "tool_call_unknown_tool"),
+        (MISFIT, "tool_call_invalid_arguments"),
+        (AnswerRejected("a call was required", "I won't"), "answer_rejected"),
+    ],
+)
+def test_a_fault_of_the_model_ends_the_turn_at_once(fault: ModelEvent, code: str) -> None:
+    streaming = ScriptedBackend([[PromptRead(1, 0), fault, *ENDLESS]])
     answer = asyncio.run(ask(app_of(streaming), body=chat_body(stream=True)))
-    assert error_in(answer.body)["code"] == f"tool_call_{reason}"
-    folding = ScriptedBackend([[PromptRead(1, 0), CallRejected(0, bad), *ENDLESS]])
+    assert error_in(answer.body)["code"] == code
+    folding = ScriptedBackend([[PromptRead(1, 0), fault, *ENDLESS]])
     whole = asyncio.run(ask(app_of(folding), body=chat_body()))
     assert (whole.status, whole.error["type"]) == (502, "model_output_error")
     assert (streaming.abandoned, folding.abandoned) == (1, 1)
+
+
+SCHEMA_FAULT = InvalidRequest(
+    "`tools[0].parameters/properties/a` is no schema.", param="tools[0].parameters/properties/a"
+)
+
+
+@pytest.mark.parametrize(("stream", "before"), [(False, 0), (True, 0), (True, 1), (False, 1)])
+def test_a_fault_of_a_schema_is_told_where_the_client_wrote_it(stream: bool, before: int) -> None:
+    turn = [*[PromptRead(1, 0)] * before, SCHEMA_FAULT]
+    answer = asyncio.run(ask(app_of(ScriptedBackend([turn])), body=chat_body(stream=stream)))
+    told_in_stream = stream and before
+    error = error_in(answer.body) if told_in_stream else answer.error
+    assert answer.status == (200 if told_in_stream else 400)
+    assert error["param"] == "tools[0].function.parameters.properties.a"
+    assert error["message"] == "`tools[0].function.parameters.properties.a` is no schema."
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -16,6 +16,7 @@ from hilt.conversation import (
     BadCall,
     Call,
     Cancelled,
+    Failed,
     NoTools,
     Outcome,
     StopReason,
@@ -33,6 +34,7 @@ _STOP_AT = 3
 _MAX_DETAIL_CHARS = 300
 _NUDGE = "you have made this same call before and got this same result; use it, or try something else"
 _CUT = "this call was not run, because the reply that held it was cut off at its length limit"
+_REJECTED = "this call was not run, because the answer that held it can't be used"
 _LAST_TURN = "this call was not run, because no tool may be called any more; answer with what you have"
 
 
@@ -49,7 +51,7 @@ class State(Struct, frozen=True):
 
 class Work(Struct, frozen=True, tag="work"):
     """Run the calls of `run`, then ask the model again. `answered` are calls that are not run, with what is said to
-    them; `repair` is said to the model about calls that can't be read."""
+    them; `repair` is said to the model about calls that can't be read, and about an answer that can't be used."""
 
     run: tuple[Call, ...]
     answered: tuple[tuple[Call, Outcome], ...]
@@ -83,23 +85,24 @@ def after_turn(
     full = turn.usage.prompt_tokens + turn.usage.completion_tokens >= context_length
     if cut and (full or not turn.rejected):
         return state, Stop("length", _unrun(calls, _CUT))
-    unknown = tuple(call for bad in turn.rejected if (call := _readable(bad)) is not None)
-    unreadable = tuple(bad for bad in turn.rejected if _readable(bad) is None)
-    if not calls and not unknown and not unreadable:
+    readable = tuple(answer for bad in turn.rejected if (answer := _answer(bad, registry)) is not None)
+    complaints = tuple(_complaint(bad) for bad in turn.rejected if _answer(bad, registry) is None)
+    if turn.fault is not None:
+        complaints += (f"Your answer can't be used: {turn.fault.detail[:_MAX_DETAIL_CHARS]}.",)
+    if not calls and not readable and not complaints:
         return state, Stop("final", ())
-    if unreadable and state.repairs >= options.max_repairs:
+    if complaints and state.repairs >= options.max_repairs:
         state = structs.replace(state, ending="repair_exhausted")
-    elif unreadable:
+    elif complaints:
         state = structs.replace(state, repairs=state.repairs + 1)
     if state.ending is None and state.turns >= options.max_turns:
         state = structs.replace(state, ending="max_turns")
+    runs = not cut and turn.fault is None
+    unrun = () if runs else tuple((call, Cancelled(error_text(_CUT if cut else _REJECTED))) for call in calls)
     work = Work(
-        run=() if cut else calls,
-        answered=(
-            *((call, Cancelled(error_text(_CUT))) for call in (calls if cut else ())),
-            *((call, unknown_tool(call.name, registry)) for call in unknown),
-        ),
-        repair=_repair(unreadable, last=state.ending is not None) if unreadable else None,
+        run=calls if runs else (),
+        answered=(*unrun, *readable),
+        repair=_repair(complaints, again=turn.fault is None, last=state.ending is not None) if complaints else None,
     )
     return state, work
 
@@ -147,17 +150,27 @@ def _unrun(calls: tuple[Call, ...], why: str) -> tuple[ToolResult, ...]:
     return tuple(ToolResult(call.id, call.name, error_text(why)) for call in calls)
 
 
-def _readable(bad: BadCall) -> Call | None:
-    """The call of an unknown tool, which can be answered like any other."""
-    if bad.reason == "unknown_tool" and bad.name is not None and bad.arguments is not None:
-        return Call(bad.id, bad.name, bad.arguments)
-    return None
+def _answer(bad: BadCall, registry: Registry) -> tuple[Call, Failed] | None:
+    """A bad call that is readable, so that it can be answered like any other, and the answer."""
+    if bad.name is None or bad.arguments is None:
+        return None
+    call = Call(bad.id, bad.name, bad.arguments)
+    match bad.reason:
+        case "unknown_tool":
+            return call, unknown_tool(bad.name, registry)
+        case "invalid_arguments":
+            return call, Failed(error_text(f"the arguments don't fit the tool's schema: {bad.detail}"))
+        case "truncated" | "malformed":
+            return None
 
 
-def _repair(unreadable: tuple[BadCall, ...], *, last: bool) -> User:
-    said = [_complaint(bad) for bad in unreadable]
-    ask = "Answer in words, without calling a tool." if last else "Write the whole call again, or answer without it."
-    return User(" ".join([*said, ask]))
+def _repair(complaints: tuple[str, ...], *, again: bool, last: bool) -> User:
+    """What is said to the model; `again` asks for the call again, else for the whole answer."""
+    if last:
+        ask = "Answer in words, without calling a tool."
+    else:
+        ask = "Write the whole call again, or answer without it." if again else "Write the whole answer again."
+    return User(" ".join([*complaints, ask]))
 
 
 def _complaint(bad: BadCall) -> str:
@@ -169,6 +182,8 @@ def _complaint(bad: BadCall) -> str:
             return f"{call} can't be read and was not run: {bad.detail[:_MAX_DETAIL_CHARS]}."
         case "unknown_tool":
             return f"{call} was not run: there is no such tool."
+        case "invalid_arguments":
+            return f"{call} was not run, for its arguments don't fit: {bad.detail[:_MAX_DETAIL_CHARS]}."
 
 
 def _canonical(arguments: str) -> str:

@@ -8,9 +8,13 @@ from hilt.backends.fresh_ids import FreshIds
 from hilt.backends.protocol import ModelCard
 from hilt.backends.stops import StopSearch
 from hilt.conversation import (
+    Auto,
     CallFinished,
     FinishReason,
+    FreeText,
     InvalidRequest,
+    JsonObject,
+    JsonSchema,
     ModelEvent,
     Named,
     NoTools,
@@ -71,12 +75,24 @@ class LocalBackend:
 
 
 def _check(request: Request) -> None:
-    if isinstance(request.tool_choice, Required | Named):
-        raise InvalidRequest(
-            "a call can't be forced yet: tool_choice may be auto or none",
-            param="tool_choice",
-            code="unsupported_tool_choice",
-        )
+    match request.tool_choice:
+        case Auto(()) | NoTools():
+            pass
+        case Auto() | Required() | Named():
+            raise InvalidRequest(
+                "a call can't be forced yet, nor kept to some of the tools: tool_choice may be auto or none",
+                param="tool_choice",
+                code="unsupported_tool_choice",
+            )
+    match request.response_format:
+        case FreeText():
+            pass
+        case JsonObject() | JsonSchema():
+            raise InvalidRequest(
+                "the form of an answer can't be kept yet: ask for it in the prompt and leave response_format out",
+                param="response_format",
+                code="unsupported_value",
+            )
 
 
 class _Reply:

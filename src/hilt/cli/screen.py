@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hilt.conversation import (
+    AnswerRejected,
     ArgumentsDelta,
     CallFinished,
     CallRejected,
@@ -93,6 +94,9 @@ class Screen:
                 self._end_line()
             case CallRejected(_, bad):
                 self._tell(f"✗ {bad.detail}", "red", True)
+                self._end_line()
+            case AnswerRejected(detail, _):
+                self._tell(f"✗ {detail}", "red", True)
                 self._end_line()
             case ToolFinished(call, outcome, _):
                 style = "green" if isinstance(outcome, Succeeded) else "red"

@@ -9,6 +9,7 @@ from hilt.conversation.errors import (
     Unavailable,
 )
 from hilt.conversation.events import (
+    AnswerRejected,
     ArgumentsDelta,
     CallFinished,
     CallRejected,
@@ -30,12 +31,17 @@ from hilt.conversation.merging import Turn, merge
 from hilt.conversation.messages import Assistant, Message, System, ToolResult, User
 from hilt.conversation.requests import (
     Auto,
+    FreeText,
+    JsonObject,
+    JsonSchema,
     Named,
     NoTools,
     Request,
     Required,
+    ResponseFormat,
     Sampling,
     ToolChoice,
+    callable_tools,
 )
 from hilt.conversation.tools import (
     BadCall,
@@ -51,6 +57,7 @@ from hilt.conversation.tools import (
 )
 
 __all__ = [
+    "AnswerRejected",
     "ArgumentsDelta",
     "Assistant",
     "Auto",
@@ -67,8 +74,11 @@ __all__ = [
     "Event",
     "Failed",
     "FinishReason",
+    "FreeText",
     "HiltError",
     "InvalidRequest",
+    "JsonObject",
+    "JsonSchema",
     "Message",
     "ModelEvent",
     "Named",
@@ -79,6 +89,7 @@ __all__ = [
     "PromptRead",
     "Request",
     "Required",
+    "ResponseFormat",
     "RunFinished",
     "Sampling",
     "StopReason",
@@ -96,5 +107,6 @@ __all__ = [
     "Unavailable",
     "Usage",
     "User",
+    "callable_tools",
     "merge",
 ]

@@ -2,8 +2,8 @@
 
 One turn of a model is `PromptRead`, then deltas and calls, then `TurnFinished`. A call is `CallStarted`, any
 number of `ArgumentsDelta`s, and `CallFinished` or `CallRejected`; the deltas of a finished call concatenate to its
-arguments. A call that was bad before it was announced is a lone `CallRejected`. The agent puts tool events between
-turns and `RunFinished` at the end.
+arguments. A call that was bad before it was announced is a lone `CallRejected`. An `AnswerRejected` right before
+`TurnFinished` takes the whole turn back. The agent puts tool events between turns and `RunFinished` at the end.
 """
 
 from typing import Literal, TypeAlias
@@ -85,6 +85,17 @@ class CallRejected(Struct, frozen=True, tag="call_rejected"):
     bad: BadCall
 
 
+class AnswerRejected(Struct, frozen=True, tag="answer_rejected"):
+    """The whole answer breaks what the request demands, such as the schema of its response or a call that was required.
+
+    `detail` says how, and `raw` holds what the model wrote. An answer that only ran out of tokens is none: its turn
+    ends with `length`.
+    """
+
+    detail: str
+    raw: str
+
+
 class TurnFinished(Struct, frozen=True, tag="turn_finished"):
     """The model's turn is over; `tool_calls` only if at least one call finished and none was cut."""
 
@@ -121,6 +132,7 @@ ModelEvent: TypeAlias = (
     | ArgumentsDelta
     | CallFinished
     | CallRejected
+    | AnswerRejected
     | TurnFinished
 )
 Event: TypeAlias = ModelEvent | ToolStarted | ToolFinished | RunFinished

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from hilt.conversation.events import (
+    AnswerRejected,
     ArgumentsDelta,
     CallFinished,
     CallRejected,
@@ -22,12 +23,16 @@ from hilt.conversation.tools import BadCall
 
 
 class Turn(Struct, frozen=True):
-    """A whole turn: the message, the calls that can't be run, why it ended and what it cost."""
+    """A whole turn: the message, the calls that can't be run, why it ended and what it cost.
+
+    `fault` says why nothing of the turn may be used, where that is so.
+    """
 
     message: Assistant
     rejected: tuple[BadCall, ...]
     reason: FinishReason
     usage: Usage
+    fault: AnswerRejected | None = None
 
 
 def merge(events: Iterable[ModelEvent]) -> Turn:
@@ -36,6 +41,7 @@ def merge(events: Iterable[ModelEvent]) -> Turn:
     thinking: list[str] = []
     calls: list[CallFinished] = []
     rejected: list[BadCall] = []
+    fault: AnswerRejected | None = None
     finished: TurnFinished | None = None
     for event in events:
         match event:
@@ -47,6 +53,8 @@ def merge(events: Iterable[ModelEvent]) -> Turn:
                 calls.append(event)
             case CallRejected(_, bad):
                 rejected.append(bad)
+            case AnswerRejected():
+                fault = fault or event
             case TurnFinished():
                 finished = event
             case PromptRead() | CallStarted() | ArgumentsDelta():
@@ -58,4 +66,5 @@ def merge(events: Iterable[ModelEvent]) -> Turn:
         rejected=tuple(rejected),
         reason=finished.reason,
         usage=finished.usage,
+        fault=fault,
     )

@@ -8,12 +8,14 @@ from msgspec import Struct
 class ToolSpec(Struct, frozen=True):
     """One tool that a model may call.
 
-    `parameters` is a JSON Schema of type object (draft 2020-12).
+    `parameters` is a JSON Schema of type object (draft 2020-12). `strict` is as the client wrote it: whether it
+    insists that arguments fit the schema in every part.
     """
 
     name: str
     description: str
     parameters: dict[str, Any]
+    strict: bool = False
 
 
 class Call(Struct, frozen=True):
@@ -24,14 +26,14 @@ class Call(Struct, frozen=True):
     arguments: str
 
 
-BadCallReason: TypeAlias = Literal["truncated", "malformed", "unknown_tool"]
+BadCallReason: TypeAlias = Literal["truncated", "malformed", "unknown_tool", "invalid_arguments"]
 
 
 class BadCall(Struct, frozen=True):
     """A call that must not be run: `raw` holds what the model wrote, `detail` what was wrong with it.
 
-    `arguments` is JSON text where the call was readable (an unknown tool), else None. `wire_id` is the id that the
-    model itself wrote, if it wrote one.
+    `arguments` is JSON text where the call was readable (an unknown tool, or arguments that break the tool's schema),
+    else None. `wire_id` is the id that the model itself wrote, if it wrote one.
     """
 
     id: str

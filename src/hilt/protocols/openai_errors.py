@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from hilt.conversation import BadCall, HiltError, Overloaded
-from hilt.protocols.broken_calls import explained
+from hilt.conversation import HiltError, Overloaded
+from hilt.protocols.model_faults import ModelFault, explained, fault_code
 from hilt.protocols.replies import Reply
 
 # Words that clients branch on; the official SDK itself goes by the status.
@@ -45,11 +45,11 @@ def fault_reply(error: HiltError) -> Reply:
     return Reply(status=error.status, body=fault_body(error), headers=headers)
 
 
-def broken_call_body(bad: BadCall) -> bytes:
-    """The JSON text that tells of a call which no answer may claim."""
-    return error_body(explained(bad), status=502, code=f"tool_call_{bad.reason}")
+def model_fault_body(fault: ModelFault) -> bytes:
+    """The JSON text that tells of a model's fault which leaves no honest answer."""
+    return error_body(explained(fault), status=502, code=fault_code(fault))
 
 
-def broken_call_reply(bad: BadCall) -> Reply:
-    """The whole answer that tells of a call which no answer may claim: 502, for the fault lies behind the server."""
-    return Reply(status=502, body=broken_call_body(bad))
+def model_fault_reply(fault: ModelFault) -> Reply:
+    """The whole answer that tells of a model's fault: 502, for the fault lies behind the server."""
+    return Reply(status=502, body=model_fault_body(fault))

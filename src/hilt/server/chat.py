@@ -11,10 +11,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hilt.backends import Backend
 from hilt.conversation import Bug, HiltError, ModelEvent, Request, Unavailable
 from hilt.protocols import openai_chat
-from hilt.protocols.broken_calls import broken_call
+from hilt.protocols.model_faults import model_fault
 from hilt.protocols.replies import Reply
 from hilt.protocols.sse import KEEP_ALIVE
-from hilt.server.answers import fault_response, refusal, response_of
+from hilt.server.answers import refusal, response_of
 from hilt.server.bodies import SenderGone, TooLarge, read_body
 from hilt.server.faults import REQUEST_ID
 from hilt.server.served import find_served
@@ -71,8 +71,8 @@ def chat_completions(
         request = structs.replace(asked.request, model=served.model_id)
         if asked.stream:
             writer = openai_chat.ChatStream(head, include_usage=asked.include_usage)
-            return streamed(served.backend, request, writer, options.keep_alive_s)
-        return folded(served.backend, request, lambda events: openai_chat.completion(events, head))
+            return streamed(served.backend, request, writer, openai_chat.failure, options.keep_alive_s)
+        return folded(served.backend, request, lambda events: openai_chat.completion(events, head), openai_chat.failure)
 
     return endpoint
 
@@ -86,11 +86,17 @@ def too_large(max_body_bytes: int) -> Reply:
     )
 
 
-def streamed(backend: Backend, request: Request, writer: TurnWriter, keep_alive_s: float) -> ASGIApp:
+def streamed(
+    backend: Backend,
+    request: Request,
+    writer: TurnWriter,
+    failure: Callable[[HiltError], Reply],
+    keep_alive_s: float,
+) -> ASGIApp:
     """The answer that sends events as they come, and a comment after `keep_alive_s` seconds of silence.
 
-    A turn that fails at once fails with its proper status. Once headers are out, after the first event or the first
-    silence, a failure can only be told in the stream.
+    A turn that fails at once fails with its proper status, as `failure` tells it. Once headers are out, after the
+    first event or the first silence, it can only be told in the stream.
     """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +104,7 @@ def streamed(backend: Backend, request: Request, writer: TurnWriter, keep_alive_
             first = await turn.take(keep_alive_s)
             events, ending = first
             if isinstance(ending, Broken) and not events:
-                await fault_response(ending.error)(scope, receive, send)
+                await response_of(failure(ending.error))(scope, receive, send)
                 return
             await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
             try:
@@ -132,23 +138,33 @@ async def _write(turn: TurnReader, first: News, writer: TurnWriter, send: Send, 
         events, ending = await turn.take(keep_alive_s)
 
 
-def folded(backend: Backend, request: Request, fold: Callable[[list[ModelEvent]], Reply]) -> ASGIApp:
-    """The answer that is sent whole: `fold` makes it of all events of the turn, or of those up to a broken call."""
+def folded(
+    backend: Backend,
+    request: Request,
+    fold: Callable[[list[ModelEvent]], Reply],
+    failure: Callable[[HiltError], Reply],
+) -> ASGIApp:
+    """The answer that is sent whole: `fold` makes it of all events of the turn, or of those up to a fault of the model.
+
+    `failure` makes it of the error of a turn that failed.
+    """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         async with reading(backend, request, receive, scope[REQUEST_ID]) as turn:
-            response = await _whole(turn, fold)
+            response = await _whole(turn, fold, failure)
         await response(scope, receive, send)
 
     return answer
 
 
-async def _whole(turn: TurnReader, fold: Callable[[list[ModelEvent]], Reply]) -> ASGIApp:
+async def _whole(
+    turn: TurnReader, fold: Callable[[list[ModelEvent]], Reply], failure: Callable[[HiltError], Reply]
+) -> ASGIApp:
     told: list[ModelEvent] = []
     while True:
         events, ending = await turn.take(None)
         told += events
-        if any(broken_call(event) for event in events):
+        if any(model_fault(event) for event in events):
             return response_of(fold(told))
         match ending:
             case None:
@@ -156,7 +172,7 @@ async def _whole(turn: TurnReader, fold: Callable[[list[ModelEvent]], Reply]) ->
             case Gone():
                 return _nothing
             case Broken(error):
-                return fault_response(error)
+                return response_of(failure(error))
             case Complete():
                 return response_of(fold(told))
 

@@ -9,19 +9,17 @@ from msgspec import Struct
 
 from hilt.conversation import (
     Assistant,
-    Auto,
     Call,
     InvalidRequest,
     Message,
-    NoTools,
     Request,
     Sampling,
     System,
-    ToolChoice,
     ToolResult,
     ToolSpec,
     User,
 )
+from hilt.protocols.openai_chat.demands import response_format, tool_choice
 from hilt.protocols.openai_chat.wire import (
     WireCall,
     WireChat,
@@ -54,14 +52,16 @@ def parse(body: bytes) -> ChatRequest:
     """
     wire = decode(body, WireChat)
     _refuse_unsupported(wire)
+    tools = _tools(wire.tools or [])
     return ChatRequest(
         request=Request(
             model=wire.model,
             messages=_messages(wire.messages),
-            tools=_tools(wire.tools or []),
-            tool_choice=_tool_choice(wire.tool_choice),
+            tools=tools,
+            tool_choice=tool_choice(wire.tool_choice, tools),
             parallel_calls=wire.parallel_tool_calls is not False,
             sampling=_sampling(wire),
+            response_format=response_format(wire.response_format),
         ),
         stream=bool(wire.stream),
         include_usage=bool(wire.stream_options and wire.stream_options.include_usage),
@@ -82,12 +82,6 @@ def _refuse_unsupported(wire: WireChat) -> None:
         raise _unsupported("presence_penalty", "this server has no presence penalty; send 0 or leave it out")
     if wire.frequency_penalty:
         raise _unsupported("frequency_penalty", "this server has no frequency penalty; send 0 or leave it out")
-    if wire.response_format is not None and wire.response_format.type != "text":
-        raise _unsupported(
-            "response_format",
-            f"{quoted(wire.response_format.type)} is not supported yet; this version writes free text only, so ask"
-            " for the form in the prompt and leave `response_format` out",
-        )
     if wire.modalities is not None and wire.modalities != ["text"]:
         raise _unsupported("modalities", 'this server writes text only; send ["text"] or leave `modalities` out')
     if wire.functions is not None:
@@ -98,20 +92,6 @@ def _refuse_unsupported(wire: WireChat) -> None:
 
 def _unsupported(param: str, advice: str) -> InvalidRequest:
     return InvalidRequest(f"`{param}`: {advice}.", param=param, code="unsupported_value")
-
-
-def _tool_choice(choice: str | dict[str, Any] | None) -> ToolChoice:
-    if choice is None or choice == "auto":
-        return Auto()
-    if choice == "none":
-        return NoTools()
-    kind = choice if isinstance(choice, str) else str(choice.get("type"))
-    raise InvalidRequest(
-        f"`tool_choice`: {quoted(kind)} can't be kept by this version, which leaves the choice to the model;"
-        ' only "auto" and "none" are supported.',
-        param="tool_choice",
-        code="unsupported_tool_choice",
-    )
 
 
 def _sampling(wire: WireChat) -> Sampling:
@@ -169,6 +149,7 @@ def _tool(wire: WireTool, param: str) -> ToolSpec:
         name=name,
         description=wire.function.description or "",
         parameters=_object_schema(wire.function.parameters, f"{param}.function.parameters"),
+        strict=wire.function.strict is True,
     )
 
 

@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from hilt.conversation import (
+    AnswerRejected,
     ArgumentsDelta,
-    BadCall,
     Call,
     CallFinished,
     CallRejected,
@@ -24,8 +24,9 @@ from hilt.conversation import (
     merge,
 )
 from hilt.protocols import sse
-from hilt.protocols.broken_calls import broken_call
-from hilt.protocols.openai_errors import broken_call_body, broken_call_reply, fault_body
+from hilt.protocols.model_faults import ModelFault, model_fault
+from hilt.protocols.openai_chat.places import in_wire_terms
+from hilt.protocols.openai_errors import fault_body, fault_reply, model_fault_body, model_fault_reply
 from hilt.protocols.replies import Reply
 
 
@@ -41,8 +42,8 @@ class ChatStream:
     """Renders one turn as server-sent events, event by event.
 
     The chunks are: the role; content, thinking (`reasoning_content`) and calls as they come; an empty delta with the
-    finish reason; the usage, if asked; `[DONE]`. A failure, ours or a call that no answer may claim, ends the stream
-    with an error event and `[DONE]`. Once `finished` is true there is nothing more to send.
+    finish reason; the usage, if asked; `[DONE]`. A failure, ours or the model's, ends the stream with an error event
+    and `[DONE]`. Once `finished` is true there is nothing more to send.
     """
 
     def __init__(self, head: ReplyHead, *, include_usage: bool = False) -> None:
@@ -76,14 +77,14 @@ class ChatStream:
                 return self._chunk({"tool_calls": [{"index": index, "function": {"arguments": text}}]}) if text else b""
             case CallFinished():
                 return b""
-            case CallRejected(_, bad):
-                return self._rejected(bad)
+            case CallRejected() | AnswerRejected():
+                return self._rejected(model_fault(event))
             case TurnFinished(reason, usage):
                 return self._ending("length" if self._truncated else reason, usage)
 
     def fail(self, error: HiltError) -> bytes:
         """The end of a stream that can't go on: the error, then `[DONE]`."""
-        return self._broken_off(fault_body(error))
+        return self._broken_off(fault_body(in_wire_terms(error)))
 
     def _opening(self) -> bytes:
         if self._opened:
@@ -95,11 +96,11 @@ class ChatStream:
         choices = self._encode([{"index": 0, "delta": delta, "finish_reason": finish_reason}])
         return sse.event(self._before + choices + b"}")
 
-    def _rejected(self, bad: BadCall) -> bytes:
-        if bad.reason == "truncated":
+    def _rejected(self, fault: ModelFault | None) -> bytes:
+        if fault is None:
             self._truncated = True
             return b""
-        return self._broken_off(broken_call_body(bad))
+        return self._broken_off(model_fault_body(fault))
 
     def _ending(self, reason: FinishReason, usage: Usage) -> bytes:
         last = self._opening() + self._chunk({}, reason)
@@ -116,13 +117,13 @@ class ChatStream:
 
 
 def completion(events: Sequence[ModelEvent], head: ReplyHead) -> Reply:
-    """The whole answer of one turn, told by all its events, or the 502 that a call which can't be claimed makes of it.
+    """The whole answer of one turn, told by all its events, or the 502 that a fault of the model makes of it.
 
     ValueError if the events break off before `TurnFinished`.
     """
     for event in events:
-        if bad := broken_call(event):
-            return broken_call_reply(bad)
+        if fault := model_fault(event):
+            return model_fault_reply(fault)
     turn = merge(events)
     said: dict[str, Any] = {"role": "assistant", "content": turn.message.content, "refusal": None}
     if turn.message.thinking:
@@ -141,6 +142,11 @@ def completion(events: Sequence[ModelEvent], head: ReplyHead) -> Reply:
         "usage": _usage(turn.usage),
     }
     return Reply(status=200, body=msgspec.json.encode(body))
+
+
+def failure(error: HiltError) -> Reply:
+    """The whole answer that tells of `error`, which a room behind the codec may have raised."""
+    return fault_reply(in_wire_terms(error))
 
 
 def _call(call: Call) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class WireFunction(Struct, frozen=True):
     name: str
     description: str | None = None
     parameters: dict[str, Any] | None = None
+    strict: bool | None = None
 
 
 class WireTool(Struct, frozen=True):
@@ -52,8 +53,37 @@ class WireTool(Struct, frozen=True):
     function: WireFunction | None = None
 
 
+class WireNamedFunction(Struct, frozen=True):
+    name: str
+
+
+class WireNamedTool(Struct, frozen=True):
+    type: str | None = None
+    function: WireNamedFunction | None = None
+
+
+class WireAllowedTools(Struct, frozen=True):
+    mode: str
+    tools: Annotated[list[WireNamedTool], Meta(max_length=MAX_TOOLS)]
+
+
+class WireChoice(Struct, frozen=True):
+    type: str
+    function: WireNamedFunction | None = None
+    allowed_tools: WireAllowedTools | None = None
+
+
+class WireJsonSchema(Struct, frozen=True):
+    name: str
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
+    description: str | None = None
+
+
 class WireFormat(Struct, frozen=True):
     type: str
+    json_schema: WireJsonSchema | None = None
+    schema: Any = None
 
 
 class WireStreamOptions(Struct, frozen=True):
@@ -64,7 +94,7 @@ class WireChat(Struct, frozen=True):
     model: Annotated[str, Meta(min_length=1)]
     messages: Annotated[list[WireMessage], Meta(min_length=1)]
     tools: Annotated[list[WireTool], Meta(max_length=MAX_TOOLS)] | None = None
-    tool_choice: str | dict[str, Any] | None = None
+    tool_choice: str | WireChoice | None = None
     parallel_tool_calls: bool | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
