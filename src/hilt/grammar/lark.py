@@ -67,7 +67,7 @@ def pattern(regex: str) -> str:
 
 def exactly(text: str) -> str:
     """The regular expression of a text as it stands."""
-    return "".join(c if c.isalnum() or c in " _-,:;=\"'" or ord(c) > 127 else _escaped(c) for c in text)
+    return "".join(c if c.isalnum() or c in " _-,:;=<>\"'" or ord(c) > 127 else _escaped(c) for c in text)
 
 
 def _escaped(character: str) -> str:
