@@ -141,7 +141,12 @@ class Drawing:
                 return b"".join(self._bytes[t] for t in taken).decode()
             if not (len(taken) > 8 and self._random.random() < 0.5 and self._closes(made, taken)):
                 allowed = self._allowed(made)
-                assert allowed, b"".join(self._bytes[t] for t in taken)
+                assert allowed, (
+                    b"".join(self._bytes[t] for t in taken),
+                    made.get_error(),
+                    made.stop_reason(),
+                    made.is_accepting(),
+                )
                 token = self._random.choice(allowed)
                 assert made.consume_token(token)
                 taken.append(token)

@@ -28,9 +28,9 @@ from hilt.grammar.values.texts import (
 )
 from hilt.grammar.vocabulary import Vocabulary
 
-_BARE_KEY = r"[^\s\x1c-\x1f{}\[\]()\"'<>,:=|]{1,100}"
+_BARE_KEY = r"[^\s\x1c-\x1f{}\[\]()\"'<>,:=|]+"
 _PLAIN_KEY = re.compile(r"[^\s{}\[\]()\"'<>,:=|]{1,255}")
-_KEYWORD = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
+_KEYWORD = r"[A-Za-z_][A-Za-z0-9_]*"
 _TEXT_KEYWORDS = ("pattern", "minLength", "maxLength")
 
 
@@ -193,7 +193,7 @@ class Literals:
         if self._form.kind == "marked":
             return self._bare_key(key)
         quotes = '"' if self._form.kind == "json" else "\"'"
-        return either([self._quoted(q, key_conditions(key, f"[^{q}\\\\{CONTROLS}]{{0,100}}")) for q in quotes])
+        return either([self._quoted(q, key_conditions(key, f"[^{q}\\\\{CONTROLS}]*")) for q in quotes])
 
     def _argument_name(self, name: str) -> str:
         return literal(name) if _PLAIN_KEY.fullmatch(name) else self._exact_key(name)
