@@ -89,11 +89,7 @@ class Elements:
     def _nested(self, node: Node, view: Declared) -> list[dict[str, Any]]:
         """The one object or list that a node can be, if the reader can tell it from all else."""
         found = list(alternatives(node, self._defs))
-        containers = [
-            cast("dict[str, Any]", n)
-            for n in found
-            if not isinstance(n, bool) and "type" in n and type_named(n) in ("array", "object")
-        ]
+        containers = [n for n in found if isinstance(n, dict) and "type" in n and type_named(n) in ("array", "object")]
         if len(containers) != 1 or any(isinstance(n, bool) for n in found) or {"array", "object"} <= view.types:
             return []
         part = containers[0]

@@ -1,7 +1,7 @@
 """The members of an object by name, in any order, each at most once, and all that are required.
 
-Up to 40 of them stand in a rule with a parameter, whose bits say which have been written; more than that stand in the
-schema's order, because masks get slow. The members with other names may stand anywhere between them.
+Up to 60 of them stand in a rule with a parameter, whose bits say which have been written; more than that stand in the
+schema's order, because a parameter has no more than 64 bits. Members with other names may stand anywhere between them.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from hilt.grammar.lark import Rules, either, sequence
 from hilt.grammar.values.nodes import Definitions, KeyText, Node, impossible, members_of
 from hilt.grammar.values.patterns import whole_text
 
-MOST_IN_ANY_ORDER = 40
+MOST_IN_ANY_ORDER = 60
 
 
 class Members(Struct, frozen=True):
