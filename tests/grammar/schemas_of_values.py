@@ -70,6 +70,25 @@ SCHEMAS: dict[str, tuple[Any, list[Any]]] = {
     "many_types": ({"anyOf": [text(maxLength=8), {"type": "boolean"}, {"type": "number"}]}, ["abc", True, 1.5, "a b"]),
 }  # fmt: skip
 
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "typical": {"type": "object", "required": ["city"],
+                "properties": {"city": text(), "n": {"type": "integer"}, "tags": {"type": "array", "items": text()}}},
+    "nullable": CLOSED | {"properties": {"a": {"anyOf": [text(), {"type": "null"}]},
+                                         "b": {"anyOf": [{"type": "array", "items": {"type": "number"}},
+                                                         {"type": "null"}]}}},
+    "numbers": {"type": "object", "additionalProperties": {"type": "integer"}},
+    "anything": {"type": "object"},
+    "named_as_items": CLOSED | {"required": ["w", "v"],
+                                "properties": {"v": True, "w": {"anyOf": [text(format="date"), {"type": "integer"}]},
+                                               "item": CLOSED | {"properties": {"item": text()}}}},
+    "deep": CLOSED | {"properties": {"deep": CLOSED | {"properties": {
+        "list": {"type": "array", "items": CLOSED | {"required": ["x"], "properties": {
+            "x": True, "y": {"anyOf": [text(), {"type": "boolean"}]}}}},
+        "m": {"type": "object", "additionalProperties": text()}}}}},
+    "by_pattern": CLOSED | {"patternProperties": {"^x_": text()}, "properties": {"a": {"enum": ["x", 1, None]}},
+                            "required": ["a"]},
+}  # fmt: skip
+
 
 def around(node: Any) -> dict[str, Any]:
     """A call's arguments with one argument, which must stand there."""

@@ -10,14 +10,15 @@ from hilt.conversation import Call
 from hilt.dialects import dialect_named, render
 from hilt.grammar.lark import Rules
 from hilt.grammar.values import Unenforced, Values, unenforced
-from tests.grammar.schemas_of_values import CLOSED, SCHEMAS, around, text
+from tests.grammar.schemas_of_values import ARGUMENTS, CLOSED, SCHEMAS, around, text
 from tests.grammar.whole_calls import Drawing, accepts, call_grammar, finished, matcher, vocabulary
 
 DIALECTS = ("qwen_xml", "seed_oss", "minicpm5", "glm", "kimi_k3", "deepseek_dsml", "minimax_m3", "pythonic", "lfm2",
             "olmo3", "gemma4", "functiongemma")  # fmt: skip
 CLOSERS = ("'", '"', "}", "]", ")", "\n</parameter>\n", "</parameter>", "</param>", "]]>", '<|"|>', "<escape>",
-           "</arg_value>\n", "]<]minimax[>[</v>", "]<]minimax[>[</item>", "]<]minimax[>[</k>", "/", "x", "0", "1-", "a",
-           "<|close|>argument<|sep|>", "</｜DSML｜parameter>\n")  # fmt: skip
+           "</arg_value>\n", "]<]minimax[>[</v>", "]<]minimax[>[</item>", "]<]minimax[>[</k>",
+           "]<]minimax[>[</city>", "<|close|>argument<|sep|>", "</｜DSML｜parameter>\n")  # fmt: skip
+FILLERS = ("/", "x", "0", "1-", "a", ",", "=", ":", ":00", "2024-")
 AS_JSON = {"whole_values", "pair", "maybe_pair", "list_or_object"}  # where no reader of elements can tell what is what
 NEEDS_ESCAPES = {"pattern_of_signs"}
 
@@ -41,20 +42,21 @@ def test_what_a_renderer_writes_is_accepted(dialect: str, special: bool) -> None
 @every_dialect
 @tokens
 def test_what_is_accepted_is_read_as_a_value_that_fits(dialect: str, special: bool) -> None:
+    schemas = {name: around(node) for name, (node, _) in SCHEMAS.items()} | ARGUMENTS
     drawn = 0
-    for name, (node, _) in SCHEMAS.items():
-        schema = around(node)
+    for name, schema in schemas.items():
         check = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
         made = matcher(call_grammar(dialect_named(dialect), schema, vocabulary(special)), vocabulary(special))
-        drawing = Drawing(vocabulary(special), CLOSERS, seed=len(name))
+        drawing = Drawing(vocabulary(special), (*CLOSERS, *schema.get("properties", ())), len(name), FILLERS)
         for _ in range(3):
             written = drawing.draw(made.deep_copy(), longest=120)
             if written is None:
                 continue
             drawn += 1
-            arguments = json.loads(finished(dialect, written, schema).call.arguments)
-            assert check.is_valid(arguments), (name, written, arguments)
-    assert drawn > len(SCHEMAS) // 2
+            read = finished(dialect, written, schema)
+            arguments = read and json.loads(read.call.arguments)
+            assert read is None or check.is_valid(arguments), (name, written, arguments)
+    assert drawn > len(schemas)
 
 
 QWEN = "<tool_call>\n<function=f>\n<parameter=v>\n{}\n</parameter>\n</function>\n</tool_call>"
@@ -111,7 +113,7 @@ def test_texts(dialect: str, form: str, node: Any, good: list[str], bad: list[st
         if special and any(f"{mark}{end}" in written for mark in ("</parameter>", "</param>") for end in ('"]', "]]>")):
             continue  # a mark that is one token can't stand in a text
         assert accepts(lark, form.format(written), vocabulary(special)), written
-        finished(dialect, form.format(written), around(node))
+        assert finished(dialect, form.format(written), around(node)) is not None
     for written in bad:
         assert not accepts(lark, form.format(written), vocabulary(special)), written
 

@@ -9,7 +9,7 @@ from typing import Any
 from llguidance import LLMatcher
 from tokenizers import AddedToken, Tokenizer
 
-from hilt.conversation import CallFinished, ToolSpec
+from hilt.conversation import CallFinished, CallRejected, ToolSpec
 from hilt.dialects import Dialect, LiteralCall, TaggedCall, dialect_named
 from hilt.grammar.lark import Rules, either, literal, sequence
 from hilt.grammar.values import Frame, KeyText, Node, Values, definitions
@@ -126,9 +126,10 @@ def accepts(lark: str, text: str, vocabulary: Vocabulary) -> bool:
 class Drawing:
     """Draws texts from grammars: tokens at random, and now and then a text that may close something."""
 
-    def __init__(self, vocabulary: Vocabulary, closers: Sequence[str], seed: int) -> None:
+    def __init__(self, vocabulary: Vocabulary, closers: Sequence[str], seed: int, fillers: Sequence[str] = ()) -> None:
         self._vocabulary = vocabulary
         self._closers = [tokens_of(c, vocabulary) for c in closers]
+        self._fillers = [tokens_of(f, vocabulary) for f in fillers]
         self._random = random.Random(seed)
         special = {token: text.encode() for text, token in vocabulary.special.items()}
         self._bytes = {t: special.get(t) or vocabulary.tokens.decode_bytes([t]) for t in range(vocabulary.size)}
@@ -153,7 +154,8 @@ class Drawing:
         return None
 
     def _closes(self, made: LLMatcher, taken: list[int]) -> bool:
-        for closer in self._random.sample(self._closers, k=min(8, len(self._closers))):
+        closers, fillers = self._closers, self._fillers
+        for closer in (*self._random.sample(closers, len(closers)), *self._random.sample(fillers, len(fillers))):
             if made.validate_tokens(closer) == len(closer):
                 assert made.consume_tokens(closer)
                 taken += closer
@@ -167,11 +169,16 @@ class Drawing:
         return [t for t in found if t < self._vocabulary.size and t not in ends]
 
 
-def finished(dialect: str, text: str, schema: Mapping[str, Any]) -> CallFinished:
-    """The one call that the parser reads in a text, which must be finished without a repair."""
+def finished(dialect: str, text: str, schema: Mapping[str, Any]) -> CallFinished | None:
+    """The one call that the parser reads in a text, which must be finished without a repair.
+
+    None if further members have one name twice, which no grammar can forbid.
+    """
     tool = ToolSpec("f", "", dict(schema))
     ends = endings(read(dialect_named(dialect), [text], tools=[tool]))
     assert len(ends) == 1, (text, ends)
-    assert isinstance(ends[0], CallFinished), (text, ends)
+    if isinstance(ends[0], CallRejected):
+        assert "is given twice" in ends[0].bad.detail, (text, ends)
+        return None
     assert not ends[0].repairs, (text, ends)
     return ends[0]

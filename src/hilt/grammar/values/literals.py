@@ -28,9 +28,9 @@ from hilt.grammar.values.texts import (
 )
 from hilt.grammar.vocabulary import Vocabulary
 
-_BARE_KEY = r"[^\s\x1c-\x1f{}\[\]()\"'<>,:=|]+"
+_BARE_KEY = r"[^\s\x1c-\x1f{}\[\]()\"'<>,:=|]{1,100}"
 _PLAIN_KEY = re.compile(r"[^\s{}\[\]()\"'<>,:=|]{1,255}")
-_KEYWORD = r"[A-Za-z_][A-Za-z0-9_]*"
+_KEYWORD = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
 _TEXT_KEYWORDS = ("pattern", "minLength", "maxLength")
 
 
