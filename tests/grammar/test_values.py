@@ -8,8 +8,9 @@ import pytest
 
 from hilt.conversation import Call
 from hilt.dialects import dialect_named, render
+from hilt.dialects.declared import declared
 from hilt.grammar.lark import Rules
-from hilt.grammar.values import Unenforced, Values, unenforced
+from hilt.grammar.values import Frame, Unenforced, Values, unenforced
 from tests.grammar.schemas_of_values import ARGUMENTS, CLOSED, SCHEMAS, around, text
 from tests.grammar.whole_calls import Drawing, accepts, call_grammar, finished, matcher, vocabulary
 
@@ -146,6 +147,58 @@ def test_members_of_a_call(schema: dict[str, Any], good: list[str], bad: list[st
         assert accepts(lark, f"[f({written})]", vocabulary()), written
     for written in bad:
         assert not accepts(lark, f"[f({written})]", vocabulary()), written
+
+
+@pytest.mark.parametrize(
+    ("name", "good"), [("city", True), ("cinema", True), ("c", True), ("citys", True), ("1", False)]
+)
+@tokens
+def test_further_parameters(name: str, good: bool, special: bool) -> None:
+    """Names that begin like declared ones stand where further members may."""
+    schema = {"type": "object", "properties": {"city": text()}}
+    lark = call_grammar(dialect_named("minimax_m2"), schema, vocabulary(special))
+    written = render(dialect_named("minimax_m2"), [Call("1", "f", json.dumps({name: "x"}))])
+    assert accepts(lark, written, vocabulary(special)) == good
+
+
+INTEGER = {"type": "integer", "minimum": 3}
+
+
+@pytest.mark.parametrize(
+    ("schema", "node", "good", "bad"),
+    [
+        ({"minimum": 3}, {"anyOf": [text(), {"type": "null"}, INTEGER]}, ["a", "null", "2"], []),
+        ({"anyOf": [INTEGER, {"maxLength": 1}]}, {"anyOf": [INTEGER, text(maxLength=1)]}, ["3", "a"], ["2", "ab"]),
+        ({"type": "integer", "minimum": 3}, INTEGER, ["3"], ["2", "a"]),
+    ],
+)
+def test_the_reader_sees_the_schema_as_it_was_written(
+    schema: dict[str, Any], node: Any, good: list[str], bad: list[str]
+) -> None:
+    rules = Rules()
+    values = Values(rules, vocabulary(), {})
+    read_as = declared({"properties": {"v": schema}}, "v")
+    lark = rules.text(values.raw(node, Frame("</v>", ("</v>",)), read_as))
+    for written in good:
+        assert accepts(lark, f"{written}</v>", vocabulary()), written
+    for written in bad:
+        assert not accepts(lark, f"{written}</v>", vocabulary()), written
+
+
+def test_each_type_that_a_value_may_have_with_its_text() -> None:
+    frame = Frame("</v>", ("</v>",), typing=True)
+
+    def typed(node: Any) -> dict[str, str]:
+        rules = Rules()
+        return {n: rules.text(b) for n, b in Values(rules, vocabulary(), {}).raw_typed(node, frame)}
+
+    found = typed(True)
+    assert set(found) == {"string", "number", "boolean", "null", "array", "object"}
+    texts = {"string": "5", "number": "5", "boolean": "True", "null": "null", "array": "[5]", "object": "{}"}
+    for name, lark in found.items():
+        accepted = {other for other in texts if accepts(lark, f"{texts[other]}</v>", vocabulary())}
+        assert accepted == (set(texts) if name == "string" else {n for n, t in texts.items() if t == texts[name]})
+    assert set(typed({"anyOf": [text(), {"enum": [1, None]}]})) == {"string", "integer", "null"}
 
 
 @pytest.mark.parametrize("count", [6, 60, 61, 64, 100])

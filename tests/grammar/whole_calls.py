@@ -75,6 +75,8 @@ def _tagged(payload: TaggedCall, schema: dict[str, Any], values: Values, vocabul
     frame = Frame(
         f"{around}{tag.close}{payload.line}", marks, payload.python, cdata=payload.cdata, typing=bool(payload.typing)
     )
+    quote = '"' if tag.quoted else ""
+    opened = vocabulary.mark(f"{tag.open}{quote}")
     before = f"{payload.line if tag.value_open else ''}{tag.value_open}{around}"
 
     def typing(name: str) -> str:
@@ -92,11 +94,10 @@ def _tagged(payload: TaggedCall, schema: dict[str, Any], values: Values, vocabul
     def member(name: str, node: Node) -> str:
         if payload.nested:
             return values.element(name, node, payload)
-        return written(name, node, vocabulary.mark(f"{tag.open}{_quoted(name, tag.quoted)}"))
+        return written(name, node, sequence(opened, literal(f"{name}{quote}")))
 
     def other(key: KeyText, node: Node) -> str:
-        quote = literal('"' if tag.quoted else "")
-        return written("", node, sequence(vocabulary.mark(tag.open), quote, values.key(key, NAME), quote))
+        return written("", node, sequence(opened, values.key(key, NAME), literal(quote)))
 
     members = values.members(schema, member, None if payload.nested else other)
     return sequence(vocabulary.mark(head), members, vocabulary.mark(function.close))

@@ -99,7 +99,9 @@ class Values:
     ) -> str:
         """The members of an object in any order; see `MemberWriter.body`. Empty if there are none.
 
-        `separator` is the body of what stands between two, such as a terminal's name.
+        `separator` is the body of what stands between two, such as a terminal's name. What `member` and `other` write
+        must begin with the same lexeme or with the names themselves: a lexer that has read `<k=c` for a declared
+        `<k=city>` doesn't go back to `<k=`.
         """
         return self._members.body(members_in(node, self._defs), member, other, separator)
 

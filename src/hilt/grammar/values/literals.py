@@ -81,8 +81,23 @@ class Literals:
             branches = [self._rule("branch", b) for b in node["anyOf"] if not impossible(b, self._defs)]
             return either(list(dict.fromkeys(branches)))
         if "enum" in node:
-            return either(list(dict.fromkeys(self.exactly(v) for v in cast("list[Any]", node["enum"]))))
+            return self._one_of(cast("list[Any]", node["enum"]))
         return self._typed(node)
+
+    def _one_of(self, values: list[Any]) -> str:
+        """The body of a rule: one of these values; all strings and numbers are one lexeme."""
+        plain = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+        if self._form.kind != "marked":
+            plain += [v for v in values if isinstance(v, str)]
+        texts = [v for v in values if isinstance(v, str) and self._form.kind == "marked"]
+        bodies = [self.exactly(v) for v in values if v is None or isinstance(v, bool | list | dict)]
+        if "" in texts:
+            bodies.append(self._exact_string(""))
+        if any(texts):
+            bodies.append(self._marked_text([pattern("|".join(exactly(t) for t in texts if t))]))
+        if plain:
+            bodies.append(self._rules.terminal("listed", either([self.exactly(v) for v in plain])))
+        return either(list(dict.fromkeys(bodies)))
 
     def arguments(self, node: dict[str, Any], assign: str) -> str:
         """The members of an object as a call's arguments: bare names, `assign`, values, commas; maybe empty."""

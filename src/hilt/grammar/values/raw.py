@@ -103,8 +103,8 @@ class RawValues:
 
     def _string(self, schema: dict[str, Any], view: "_View") -> list[str]:
         if "enum" in schema:
-            bodies = [self._closed(pattern_of) for pattern_of in self._listed(schema["enum"], view)]
-            return bodies + self._listed_cdata(schema["enum"])
+            listed = self._listed(schema["enum"], view)
+            return [*([self._closed(either(listed))] if listed else []), *self._listed_cdata(schema["enum"])]
         asked = [*conditions(schema), *none_within([*self._frame.marks, *(_CDATA[:1] if self._frame.cdata else ())])]
         text = self._rules.terminal("text", all_of([*asked, *self._misread(view)]))
         bodies = [self._ended(text)]
@@ -140,7 +140,7 @@ class RawValues:
             number = self._rules.terminal("number", pattern(INTEGER if schema["type"] == "integer" else NUMBER))
             return [self._ended(number) if beside_text else sequence(number, self._close)]
         if "enum" in schema and not isinstance(schema["enum"][0], list | dict) and beside_text:
-            return [self._closed(literal(json.dumps(v))) for v in schema["enum"]]
+            return [self._closed(either([literal(json.dumps(v)) for v in schema["enum"]]))]
         literals = self._bound if beside_text else self._literals
         return [sequence(literals.value(schema), self._close)]
 
@@ -159,8 +159,8 @@ class RawValues:
     def _listed_cdata(self, values: Sequence[str]) -> list[str]:
         if not self._frame.cdata:
             return []
-        kept = [v for v in values if _CDATA[1] not in v]
-        return [sequence(literal(f"{_CDATA[0]}{v}{_CDATA[1]}"), self._close) for v in kept]
+        kept = [literal(f"{_CDATA[0]}{v}{_CDATA[1]}") for v in values if _CDATA[1] not in v]
+        return [sequence(self._rules.terminal("listed", either(kept)), self._close)] if kept else []
 
     def _section(self, asked: Sequence[str], *, free: bool) -> str:
         """A text in a CDATA section; a free one may go on in further ones."""
@@ -169,9 +169,9 @@ class RawValues:
         return sequence(f"{section}+" if free else section, self._close)
 
     def _closed(self, body: str) -> str:
-        """A text of one spelling and what closes it."""
+        """A text of few spellings, in brackets if there are several, and what closes it."""
         if not self._plain_close:
-            return sequence(body, self._close)
+            return sequence(self._rules.terminal("closed", body), self._close)
         return sequence(self._rules.terminal("closed", sequence(body, self._plain_close)), self._rest)
 
     def _ended(self, text: str) -> str:
