@@ -98,6 +98,8 @@ TABLE: list[tuple[str, str, Any, list[str], list[str]]] = [
     ("gemma4", GEMMA, text(minLength=1), ['<|"|>a<|"|>'], ['<|"|><|"|>']),
     ("gemma4", GEMMA, SCHEMAS["closed"][0], ['{a:<|"|>x<|"|>,b:1}', '{b:1, a:<|"|><|"|>}'], ["{b:1}", '{"a":1}']),
     ("gemma4", GEMMA, CLOSED | {"properties": {"a b": {"type": "integer"}}}, ['{<|"|>a b<|"|>:1}', "{}"], ["{a b:1}"]),
+    ("gemma4", GEMMA, SCHEMAS["map"][0], ['{<|"|>a b<|"|>:1, c:2}'], ['{"a":1}']),
+    ("minimax_m3", M3, SCHEMAS["maybe_pair"][0], [f"{N}<v>{N}</v>", f'{N}<v>["a", 1]{N}</v>'], [f"{N}<v>[1]{N}</v>"]),
     ("minimax_m3", M3, SCHEMAS["few"][0], [f"{N}<v>{N}<item>1{N}</item>\n{N}</v>", f"{N}<v>[1, 2]{N}</v>"],
      [f"{N}<v>{N}</v>", f"{N}<v>{N}<x>1{N}</x>{N}</v>"]),
     ("minimax_m3", M3, SCHEMAS["closed"][0], [f"{N}<v>{N}<c>true{N}</c>{N}<a>{N}</a>{N}</v>"], [f"{N}<v>{N}</v>"]),

@@ -62,8 +62,8 @@ class Elements:
         for part in self._nested(node, view):
             if children := self._children(part):
                 choices.append(sequence(children, end))
-            if _empty_means(view) == part["type"] and _may_be_empty(part):
-                choices.append(end)
+        if any(_may_be_empty(part, _empty_means(view)) for part in alternatives(node, self._defs)):
+            choices.append(end)
         return sequence(head, either(choices))
 
     def _text(self, name: str, close: str, node: Node, view: Declared) -> str:
@@ -126,7 +126,10 @@ def _empty_means(view: Declared) -> str:
     return next((t for t in ("object", "array", "null") if t in view.types), "string")
 
 
-def _may_be_empty(part: dict[str, Any]) -> bool:
+def _may_be_empty(part: Node, type_name: str) -> bool:
+    """Whether this is a list or an object, as `type_name` says, that may hold nothing."""
+    if isinstance(part, bool) or part.get("type") != type_name or type_name not in ("array", "object"):
+        return False
     return not part.get("minItems") and not part.get("minProperties") and not part.get("required")
 
 

@@ -104,7 +104,7 @@ class Literals:
         return self._members.body(
             members_in(node, self._defs),
             lambda name, schema: sequence(self._argument_name(name), literal(assign), self._rule("value", schema)),
-            lambda key, schema: sequence(self._bare_key(key), literal(assign), self._rule("value", schema)),
+            lambda key, schema: sequence(self._argument_key(key), literal(assign), self._rule("value", schema)),
             self._comma,
         )
 
@@ -206,12 +206,15 @@ class Literals:
 
     def _other_key(self, key: KeyText) -> str:
         if self._form.kind == "marked":
-            return self._bare_key(key)
+            return either([self._bare_key(key), self._marked_text(key_conditions(key, "(?s:.*)"))])
         quotes = '"' if self._form.kind == "json" else "\"'"
         return either([self._quoted(q, key_conditions(key, f"[^{q}\\\\{CONTROLS}]*")) for q in quotes])
 
     def _argument_name(self, name: str) -> str:
         return literal(name) if _PLAIN_KEY.fullmatch(name) else self._exact_key(name)
+
+    def _argument_key(self, key: KeyText) -> str:
+        return self._other_key(key) if self._form.kind == "marked" else self._bare_key(key)
 
     def _exact_key(self, name: str) -> str:
         if self._form.kind == "marked":
