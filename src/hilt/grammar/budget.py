@@ -17,8 +17,8 @@ class Steering:
     """A matcher that comes to an end in time. `left` is the number of tokens that the reply may have, the one that ends
     the turn included; it belongs to one reply, and to one thread at a time.
 
-    Where no ending is found the reply goes on as it is. Where the reply may end as it stands nothing is done, and it may
-    be cut there.
+    Where no ending is found the reply goes on as it is. Where the reply may end as it stands nothing is done, and it
+    may be cut there. `cut` says that an ending was forced.
     """
 
     def __init__(self, matcher: Matcher, left: int, closers: Closers) -> None:

@@ -55,15 +55,11 @@ class GrammarCache:
                 self._grammars.move_to_end(key)
                 self._hits += 1
                 return grammar
-            on_its_way = self._compiling.get(key)
-            if on_its_way is None:
-                self._misses += 1
-                mine = self._compiling[key] = Future[Grammar]()
-            else:
-                self._hits += 1
-        if on_its_way is not None:
-            return on_its_way.result()
-        return self._compile(key, lark, mine)
+            awaited = self._compiling.get(key)
+            promised = awaited or self._compiling.setdefault(key, Future[Grammar]())
+            self._hits += awaited is not None
+            self._misses += awaited is None
+        return promised.result() if awaited is not None else self._compile(key, lark, promised)
 
     def _compile(self, key: bytes, lark: str, promised: "Future[Grammar]") -> Grammar:
         try:
