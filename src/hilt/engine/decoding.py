@@ -32,19 +32,19 @@ class ReplyBatch(GenerationBatch):
         super().__init__(*arguments, **named)
         self._opened = True
 
-    def _step(self) -> tuple[list[list[int]], list[None]]:
+    def _step(self) -> list[list[int]]:  # pyright: ignore[reportIncompatibleMethodOverride] - called only in here
         """Read the tokens that were picked last and pick the next ones.
 
-        Returns the tokens of each row that the model has read now, and nothing in the place of log-probabilities. The
-        first step reads the end of the prompt, which no constraint takes.
+        Returns the tokens of each row that the model has read now. The first step reads the end of the prompt, which no
+        constraint takes. Nobody asks for log-probabilities, so they aren't computed.
         """
-        inputs = cast(mx.array, self._next_tokens)
+        inputs = self._next_tokens
         logits = self._forward(inputs[:, None])
-        guards = [_guard(processors) for processors in self.logits_processors] or [None] * len(self.uids)
+        guards = [_guard(processors) for processors in self.logits_processors or ()] or [None] * len(self.uids)
         read: list[list[int]] | None = None
         if any(guards):
             mx.async_eval(logits)
-            read = [[token] for token in cast("list[int]", inputs.tolist())]
+            read = _rows(inputs)
             if self._opened:
                 for guard, tokens in zip(guards, read, strict=True):
                     if guard is not None:
@@ -58,10 +58,10 @@ class ReplyBatch(GenerationBatch):
         self._next_logprobs = self._current_logprobs = [None] * len(self.uids)
         mx.async_eval(self._next_tokens)
         if read is None:
-            read = [[token] for token in cast("list[int]", inputs.tolist())]
+            read = _rows(inputs)
         for known, tokens in zip(self.tokens, read, strict=True):
             known.extend(tokens)
-        return read, self._current_logprobs
+        return read
 
     def _forward(self, tokens: mx.array) -> mx.array:
         """The scores behind the last of some tokens [rows, tokens], which the caches take in."""
@@ -95,7 +95,7 @@ class ReplyBatch(GenerationBatch):
         reason and the caches."""
         if not self.uids:
             return []
-        read, _ = self._step()
+        read = self._step()
         kept: list[int] = []
         responses: list[GenerationBatch.Response] = []
         for row, tokens in enumerate(read):
@@ -122,6 +122,10 @@ class ReplyBatch(GenerationBatch):
         if len(kept) < len(self.uids):
             self.filter(kept)
         return responses
+
+
+def _rows(tokens: mx.array) -> list[list[int]]:
+    return [[token] for token in cast("list[int]", tokens.tolist())]
 
 
 def _guard(processors: Any) -> Guarded | None:
