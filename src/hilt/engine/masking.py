@@ -78,6 +78,7 @@ class Masks:
         """
         words = np.full((len(rows), (vocabulary_size + 31) // 32), _ALL, np.uint32)
         matchers: list[tuple[Matcher, int]] = []
+        banned: dict[int, tuple[int, ...]] = {}
         constrained: list[tuple[Guarded, int]] = []
         for row, guarded in enumerate(rows):
             if guarded is None:
@@ -87,11 +88,14 @@ class Masks:
                     continue
                 case Only(tokens):
                     words[row] = _bits_of(tokens, words.shape[1])
-                case Matched(matcher):
+                case Matched(matcher, but):
                     matchers.append((matcher, row))
+                    banned[row] = but
             constrained.append((guarded, row))
         if matchers:
             self._write(matchers, words)
+        for row, tokens in banned.items():
+            words[row] &= ~_bits_of(tokens, words.shape[1])
         for guarded, row in constrained:
             guarded.verify()
             if not words[row].any():

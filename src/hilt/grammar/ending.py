@@ -22,7 +22,7 @@ from hilt.grammar.vocabulary import Vocabulary
 Tokens: TypeAlias = tuple[int, ...]
 
 EFFORT = 400  # masks that a search may compute: tens of milliseconds with a large vocabulary
-_WIDE_SHARE = 8  # a place is wide where more than this part of all tokens may follow: text, most likely
+_WIDE_SHARE = 8
 _BRACKETS = ("}", "]", '"')
 _QUOTED_BRACKETS = ('"}', '"]', '"')
 _PUNCTUATION = "\"]}),:>;.'-@/_+=#&!?%*$~|^`([{<"
@@ -51,7 +51,8 @@ class Change(Enum):
 
 
 class Closers(Struct, frozen=True, eq=False):
-    """What a search tries: tokens of marks, and the kind, rank and length (in bytes) of each token [vocabulary]."""
+    """What a search tries: tokens of marks, and the kind, rank and length (in bytes) of each token [vocabulary].
+    `behind_quotes` are the tokens that hold a quote and more, and may so end a string and begin something."""
 
     marks: tuple[Tokens, ...]
     brackets: tuple[Tokens, ...]
@@ -59,6 +60,7 @@ class Closers(Struct, frozen=True, eq=False):
     kinds: NDArray[np.uint8]
     ranks: NDArray[np.uint8]
     lengths: NDArray[np.uint16]
+    behind_quotes: tuple[int, ...]
 
 
 def read_closers(vocabulary: Vocabulary, marks: Sequence[str]) -> Closers:
@@ -67,6 +69,7 @@ def read_closers(vocabulary: Vocabulary, marks: Sequence[str]) -> Closers:
     kinds = np.full(vocabulary.size, Kind.OTHER, np.uint8)
     ranks = np.zeros(vocabulary.size, np.uint8)
     lengths = np.zeros(vocabulary.size, np.uint16)
+    behind_quotes: list[int] = []
     for token in range(vocabulary.size):
         if vocabulary.tokens.is_special_token(token):
             kinds[token] = Kind.SPECIAL
@@ -74,6 +77,8 @@ def read_closers(vocabulary: Vocabulary, marks: Sequence[str]) -> Closers:
         text = vocabulary.tokens.decode_bytes([token])
         lengths[token] = len(text)
         kinds[token] = _kind(text)
+        if len(text) > 1 and b'"' in text:
+            behind_quotes.append(token)
         ranks[token] = _PUNCTUATION.find(chr(text[0])) if kinds[token] == Kind.PUNCTUATION else 0
     return Closers(
         tuple(dict.fromkeys(itertools.chain.from_iterable(_spellings(vocabulary, mark) for mark in marks if mark))),
@@ -82,6 +87,7 @@ def read_closers(vocabulary: Vocabulary, marks: Sequence[str]) -> Closers:
         kinds,
         ranks,
         lengths,
+        tuple(behind_quotes),
     )
 
 
@@ -134,6 +140,16 @@ def ending(matcher: Matcher, limit: int, closers: Closers, *, effort: int = EFFO
     for token in path:
         check.take(token)
     return list(path) if check.accepting else None
+
+
+def bits_of(mask: Words, size: int) -> NDArray[np.uint8]:
+    """A mask as one number, 0 or 1, for each of `size` tokens."""
+    return np.unpackbits(mask.view(np.uint8), bitorder="little")[:size]
+
+
+def is_wide(bits: NDArray[np.uint8]) -> bool:
+    """Whether so many tokens may follow that this is text, most likely."""
+    return int(np.count_nonzero(bits)) * _WIDE_SHARE > len(bits)
 
 
 class _Place(Struct, eq=False):
@@ -201,8 +217,8 @@ class _Search:
             return None
         self._effort -= 1
         mask = matcher.mask()
-        bits = np.unpackbits(mask.view(np.uint8), bitorder="little")[: len(self._closers.kinds)]
-        wide = int(bits.sum()) * _WIDE_SHARE > len(bits)
+        bits = bits_of(mask, len(self._closers.kinds))
+        wide = is_wide(bits)
         if before is None or len(path) > guessed:
             change = Change.NEW_WAY
         elif np.array_equal(before.mask, mask):

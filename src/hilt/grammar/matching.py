@@ -44,9 +44,10 @@ class Only(Struct, frozen=True):
 
 
 class Matched(Struct, frozen=True, eq=False):
-    """What may come next is what this matcher's mask allows."""
+    """What may come next is what this matcher's mask allows, but for some tokens."""
 
     matcher: "Matcher"
+    but: tuple[int, ...] = ()
 
 
 Allowed: TypeAlias = Only | Matched
