@@ -67,7 +67,7 @@ def test_what_a_mask_allows_can_be_taken_and_nothing_else(name: str) -> None:
             copy = matcher.copy()
             if token in may:
                 copy.take(token)
-            else:
+            elif not matcher.forced_bytes().startswith(VOCABULARY.tokens.decode_bytes([token])):
                 with pytest.raises(Bug, match=f"token {token} is against the grammar"):
                     copy.take(token)
         if not walk(matcher, choice, 1):
@@ -135,7 +135,7 @@ def test_masks_of_several_are_those_of_each(executor: LLExecutor | None) -> None
 @pytest.mark.parametrize(
     ("lark", "reason"),
     [
-        pytest.param("", "start", id="nothing"),
+        pytest.param("", "Empty", id="nothing"),
         pytest.param("start: missing", "missing", id="an unknown rule"),
         pytest.param('start: "a', "", id="no grammar"),
         pytest.param('start: %json {"type": "mistake"}', "mistake", id="no schema"),
