@@ -65,7 +65,7 @@ class Closers(Struct, frozen=True, eq=False):
 
 def read_closers(vocabulary: Vocabulary, marks: Sequence[str]) -> Closers:
     """What endings are made of, for a model and the marks of its dialect: all that end something, and those that begin
-    what a reply may be obliged to have. Takes some tenths of a second; once for a model is enough."""
+    what a reply may be obliged to have. Takes about a second for a large vocabulary; once for a model is enough."""
     kinds = np.full(vocabulary.size, Kind.OTHER, np.uint8)
     ranks = np.zeros(vocabulary.size, np.uint8)
     lengths = np.zeros(vocabulary.size, np.uint16)
