@@ -114,6 +114,23 @@ def test_forced_tokens_stop_where_the_text_could_be_cut_otherwise() -> None:
     assert matcher.forced() == []
 
 
+@pytest.mark.parametrize("value", ["a</tool_call>b", "<|im_end|>", "</think>"])
+@pytest.mark.parametrize("values", [1, 2])
+def test_a_text_that_spells_a_mark_is_written_without_the_mark(value: str, values: int) -> None:
+    lark = json_grammar({"enum": [value, 5][:values]})
+    matcher = compile_grammar(lark, VOCABULARY).matcher()
+    for _ in range(60):
+        may = allowed(matcher)
+        for token in may:
+            matcher.copy().take(token)
+        assert not set(may) & (set(VOCABULARY.special.values()) - VOCABULARY.ends)
+        if matcher.accepting:
+            break
+        assert not set(may) & VOCABULARY.ends
+        matcher.take(max(may, key=lambda token: VOCABULARY.tokens.decode_bytes([token]) != b"5"))
+    assert matcher.accepting
+
+
 def test_a_copy_goes_its_own_way() -> None:
     first = compile_grammar(json_grammar(SCHEMAS["nested"]), VOCABULARY).matcher()
     first.take(tokens_of("{")[0])

@@ -1,8 +1,11 @@
 """Trials of what constraints cost on this device: a mask on a batch's scores, and steps of a batch under a grammar."""
 
+# pyright: reportUnknownMemberType=false
+# mlx-lm's models have no types of their own.
+
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import mlx.core as mx
 import numpy as np
@@ -81,7 +84,7 @@ def decode_rate(model: Any, rows: int, steps: int, new_constraint: Callable[[], 
     generator.insert(
         [[1 + row, 2, 3, 4] for row in range(rows)],
         max_tokens=[steps + 2 * WARM_UP_STEPS] * rows,
-        logits_processors=[[guard] for guard in guards] if guards else None,
+        logits_processors=cast(Any, [[guard] for guard in guards]) if guards else None,
     )
     try:
         warm = 0

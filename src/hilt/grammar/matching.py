@@ -4,6 +4,7 @@ llguidance compiles a grammar once into a lexer and a parser. A matcher is a cop
 has one bit for each token, in 32-bit words, the first token in the lowest bit.
 """
 
+import json
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -30,6 +31,7 @@ LIMITS = LLParserLimits(
 )
 FIXED_SIZE_BYTES = 256 << 10
 SIZE_BYTES_PER_CHARACTER = 100
+_WITHOUT_FORCING = '%llguidance {"no_forcing": true}\n'
 _GOOD_STOPS = ("NotStopped", "NoExtension", "NoExtensionBias", "EndOfSentence")
 
 
@@ -137,7 +139,8 @@ def compile_grammar(lark: str, vocabulary: Vocabulary) -> Grammar:
     """
     if len(lark) > LONGEST_TEXT:
         raise GrammarTooComplex(f"the grammar has {len(lark)} characters; at most {LONGEST_TEXT} are compiled")
-    inner = LLMatcher(vocabulary.tokens, lark, log_level=0, limits=LIMITS)
+    options = _WITHOUT_FORCING if _spells_a_special_token(lark, vocabulary) else ""
+    inner = LLMatcher(vocabulary.tokens, options + lark, log_level=0, limits=LIMITS)
     if inner.is_error():
         raise GrammarTooComplex(_shortened(inner.get_error()))
     first = Matcher(inner, vocabulary)
@@ -146,6 +149,12 @@ def compile_grammar(lark: str, vocabulary: Vocabulary) -> Grammar:
     except Bug as problem:
         raise GrammarTooComplex(problem.message) from problem
     return Grammar(first, estimated_size_bytes(lark))
+
+
+def _spells_a_special_token(lark: str, vocabulary: Vocabulary) -> bool:
+    """Whether the text of a special token stands in a grammar, in an enum for instance. llguidance forces such a text as
+    that token, which its own parser then refuses; without forcing, the text is written in other tokens."""
+    return any(mark in lark or json.dumps(mark)[1:-1] in lark for mark in vocabulary.special)
 
 
 def estimated_size_bytes(lark: str) -> int:

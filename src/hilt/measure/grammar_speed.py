@@ -114,7 +114,7 @@ def find_endings(grammar: Grammar, vocabulary: Vocabulary, closers: Closers, wal
 
 def measure_tools(count: int, vocabulary: Vocabulary, closers: Closers, repeats: int, walks: int) -> ToolSetCost:
     """The costs of a grammar of `count` tools."""
-    text = plain_grammar(made_tools(count))
+    text = plain_grammar(made_tools(count), vocabulary)
     compiled = timed(repeats, lambda: compile_grammar(text, vocabulary))
     cache = GrammarCache(vocabulary, CACHE_BYTES)
     grammar = cache.get(text)

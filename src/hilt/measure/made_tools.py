@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 from hilt.conversation import ToolSpec
+from hilt.grammar.vocabulary import Vocabulary
 
 _NOUNS = ("city", "order", "file", "event", "user", "report", "route", "price", "ticket", "sensor", "photo", "invoice")
 _VERBS = ("find", "create", "update", "delete", "list", "send", "book", "measure", "convert", "compare")
@@ -51,11 +52,12 @@ def _property(choice: random.Random, depth: int = 0) -> dict[str, Any]:
     return {"type": "string"}
 
 
-def plain_grammar(tools: list[ToolSpec]) -> str:
+def plain_grammar(tools: list[ToolSpec], vocabulary: Vocabulary) -> str:
     """A grammar of one call in JSON between two marks, written by hand rather than drawn from a dialect."""
+    calls = " | ".join(f"tool_{number}" for number in range(len(tools)))
     lines = [
         "%llguidance {}",
-        f'start: "<tool_call>" ({" | ".join(f"tool_{n}" for n in range(len(tools)))}) "</tool_call>"',
+        f"start: {vocabulary.mark('<tool_call>')} ({calls}) {vocabulary.mark('</tool_call>')}",
     ]
     for number, tool in enumerate(tools):
         head = json.dumps(f'{{"name": "{tool.name}", "arguments": ')

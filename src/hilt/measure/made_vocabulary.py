@@ -21,7 +21,7 @@ _STRUCTURE = ('":', '",', '"}', '{"', '"]', '["', "}}", "},", "]}", "],", "()", 
 def made_vocabulary(size: int = SIZE) -> Vocabulary:
     """The same vocabulary for the same size; takes seconds."""
     tokenizer = made_tokenizer(size)
-    return read_vocabulary(tokenizer, size, [tokenizer.token_to_id(END)])
+    return read_vocabulary(tokenizer, size, [tokenizer.get_vocab()[END]])
 
 
 def made_tokenizer(size: int = SIZE) -> Tokenizer:
@@ -37,7 +37,8 @@ def made_tokenizer(size: int = SIZE) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(tokens, merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(mark, special=True) for mark in SPECIAL])
+    marks = [AddedToken(mark, special=True) for mark in SPECIAL]
+    tokenizer.add_special_tokens(marks)  # pyright: ignore[reportUnknownMemberType]
     return tokenizer
 
 
