@@ -152,8 +152,8 @@ def compile_grammar(lark: str, vocabulary: Vocabulary) -> Grammar:
 
 
 def _spells_a_special_token(lark: str, vocabulary: Vocabulary) -> bool:
-    """Whether the text of a special token stands in a grammar, in an enum for instance. llguidance forces such a text as
-    that token, which its own parser then refuses; without forcing, the text is written in other tokens."""
+    """Whether the text of a special token stands in a grammar, in an enum for instance. llguidance forces such a text
+    as that token, which its own parser then refuses; without forcing, the text is written in other tokens."""
     return any(mark in lark or json.dumps(mark)[1:-1] in lark for mark in vocabulary.special)
 
 
