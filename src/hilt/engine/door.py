@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from hilt.conversation import FinishReason, HiltError, Sampling
 from hilt.engine.loading import LoadedModel
+from hilt.grammar.matching import Allowed
 
 
 class PromptDone(Struct, frozen=True):
@@ -38,15 +39,37 @@ Output: TypeAlias = PromptDone | TokenOut | JobDone | JobFailed
 Deliver: TypeAlias = Callable[[Output], None]
 
 
+class Constraint(Protocol):
+    """What a reply may say, token by token; `Matcher` and `Steering` are such. The engine uses it on its own thread."""
+
+    def allowed(self) -> Allowed:
+        """What may come next. Called once before each token that the model picks."""
+        ...
+
+    def forced(self) -> list[int]:
+        """The tokens that have to come next whatever the model says; may be empty."""
+        ...
+
+    def take(self, token: int) -> None:
+        """Move past a token of the reply: every one, in their order, the one that ends the turn too."""
+        ...
+
+    def verify(self) -> None:
+        """Raise if the last mask of the matcher that `allowed` gave can't be trusted."""
+        ...
+
+
 class TokenEngine(Protocol):
     """What a backend needs of an engine; `Engine` is the one that runs models."""
 
     @property
     def loaded(self) -> LoadedModel: ...
 
-    def submit(self, prompt: list[int], sampling: Sampling, deliver: Deliver) -> int:
+    def submit(
+        self, prompt: list[int], sampling: Sampling, deliver: Deliver, constraint: Constraint | None = None
+    ) -> int:
         """Queue a prompt; its outputs reach `deliver` on the engine's thread: PromptDone, tokens, then JobDone or
-        JobFailed. Returns the job's number.
+        JobFailed. The reply says only what its `constraint` allows. Returns the job's number.
 
         Raises InvalidRequest for a prompt that can't be run, Overloaded when too many jobs wait, Unavailable when the
         engine is closed.

@@ -13,10 +13,11 @@ Sampler: TypeAlias = Callable[[mx.array], mx.array]
 
 
 def sampler_for(sampling: Sampling) -> Sampler | None:
-    """A function from log-probabilities [rows, vocabulary] to token ids [rows]; None for the greedy choice.
+    """A function from scores [rows, vocabulary] to token ids [rows]; None for the greedy choice.
 
-    With a seed, the tokens depend on nothing but the seed and the scores. Nothing here is compiled: `mx.compile` would
-    make a kernel for every single value of top_p and top_k that a client thinks of.
+    The scores are log-probabilities but for a constant in each row; minus infinity is never picked. With a seed, the
+    tokens depend on nothing but the seed and the scores. Nothing here is compiled: `mx.compile` would make a kernel for
+    every single value of top_p and top_k that a client thinks of.
     """
     temperature = sampling.temperature or 0.0
     top_p = 1.0 if sampling.top_p is None else sampling.top_p
@@ -27,7 +28,7 @@ def sampler_for(sampling: Sampling) -> Sampler | None:
 
     def sample(scores: mx.array) -> mx.array:
         nonlocal key
-        scores = scores / temperature
+        scores = scores.astype(mx.float32) / temperature
         if 0 < top_k < scores.shape[-1]:
             scores = _most_likely(scores, top_k)
         if top_p < 1:

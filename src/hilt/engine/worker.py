@@ -1,6 +1,6 @@
 """The one thread that owns MLX: jobs go in, tokens come out, and nothing of one job reaches another.
 
-Behind the door, mlx-lm's BatchGenerator runs the jobs together, one step at a time.
+Behind the door, a generator runs the jobs together, one step at a time.
 """
 
 import atexit
@@ -13,12 +13,13 @@ from concurrent.futures import Future
 from typing import Any, TypeAlias, cast
 
 import mlx.core as mx
-from mlx_lm.generate import BatchGenerator
 from msgspec import Struct
 
 from hilt.conversation import Bug, HiltError, InvalidRequest, Overloaded, Sampling, Unavailable
-from hilt.engine.door import Deliver, JobDone, JobFailed, Output, PromptDone, TokenOut
+from hilt.engine.decoding import Generator
+from hilt.engine.door import Constraint, Deliver, JobDone, JobFailed, Output, PromptDone, TokenOut
 from hilt.engine.loading import LoadedModel
+from hilt.engine.masking import Guarded
 from hilt.engine.prefix_cache import LayerCaches, PrefixCache
 from hilt.engine.sampling import sampler_for
 from hilt.settings import EngineOptions
@@ -34,6 +35,7 @@ class _Submit(Struct, frozen=True):
     sampling: Sampling
     max_tokens: int
     deliver: Deliver
+    constraint: Constraint | None
 
 
 class _Cancel(Struct, frozen=True):
@@ -67,9 +69,12 @@ class Engine:
             self.close()
             raise
 
-    def submit(self, prompt: list[int], sampling: Sampling, deliver: Deliver) -> int:
+    def submit(
+        self, prompt: list[int], sampling: Sampling, deliver: Deliver, constraint: Constraint | None = None
+    ) -> int:
         """Queue a prompt; its outputs reach `deliver` on the engine's thread, ending in JobDone or JobFailed.
 
+        The reply says only what its `constraint` allows, which is used on the engine's thread and for nothing else.
         Returns the job's number. Raises InvalidRequest for a prompt that is empty, holds unknown tokens or leaves no
         room in the context, Overloaded when too many jobs wait, Unavailable when the engine is closed. A `deliver` that
         raises has its job cancelled.
@@ -97,7 +102,7 @@ class Engine:
             job = self._next_job
             self._next_job += 1
             self._open_jobs.add(job)
-            self._inbox.put(_Submit(job, list(prompt), sampling, max_tokens, deliver))
+            self._inbox.put(_Submit(job, list(prompt), sampling, max_tokens, deliver, constraint))
         return job
 
     def cancel(self, job: int) -> None:
@@ -159,6 +164,7 @@ class _Running(Struct):
 
     submit: _Submit
     cached_tokens: int
+    guard: Guarded | None
     tokens: int = 0
 
 
@@ -185,9 +191,9 @@ class _Jobs:
         self._generator = self._new_generator()
 
     def _new_generator(self) -> Any:
-        return BatchGenerator(
+        return Generator(
             self._loaded.model,
-            stop_tokens=[[token] for token in self._loaded.tokenizer.eos_token_ids],
+            stop_tokens=frozenset(self._loaded.tokenizer.eos_token_ids),
             completion_batch_size=self._options.max_batch,
             prefill_batch_size=min(PREFILL_TOGETHER, self._options.max_batch),
             prefill_step_size=self._options.prefill_chunk,
@@ -238,12 +244,15 @@ class _Jobs:
         if not self._running:
             return
         prompts, replies = self._generator.next()
+        self._fail_those_at_fault()
         for prompt in prompts:
-            if prompt.end_of_prompt:
-                running = self._running[prompt.uid]
+            running = self._running.get(prompt.uid)
+            if prompt.end_of_prompt and running is not None:
                 self._tell(running.submit, PromptDone(running.cached_tokens))
         for reply in replies:
-            running = self._running[reply.uid]
+            running = self._running.get(reply.uid)
+            if running is None:
+                continue
             running.tokens += 1
             if reply.finish_reason != "stop":
                 self._tell(running.submit, TokenOut(reply.token))
@@ -252,7 +261,18 @@ class _Jobs:
                 self._end(running.submit, JobDone(reply.finish_reason, running.tokens))
                 self._prefixes.keep(reply.all_tokens, reply.prompt_cache)
 
+    def _fail_those_at_fault(self) -> None:
+        """Fail each job whose constraint has raised in this step; the others go on."""
+        for number, running in list(self._running.items()):
+            problem = running.guard and running.guard.fault
+            if problem:
+                logger.error("the constraint of a job failed", exc_info=problem)
+                self._generator.remove([number])
+                del self._running[number]
+                self._end(running.submit, JobFailed(Bug(f"what the reply may say could not be worked out: {problem}")))
+
     def _start(self, submit: _Submit) -> None:
+        guard = None if submit.constraint is None else Guarded(submit.constraint)
         try:
             layers, cached = self._prefixes.find(submit.prompt)
             (number,) = cast(
@@ -263,13 +283,14 @@ class _Jobs:
                     caches=[layers],
                     all_tokens=[submit.prompt[:cached]],
                     samplers=[sampler_for(self._sampling(submit.sampling))],
+                    logits_processors=[[guard] if guard is not None else []],
                 ),
             )
         except Exception as problem:
             logger.exception("a job could not be started")
             self._end(submit, JobFailed(Bug(f"the request could not be started: {problem}")))
         else:
-            self._running[number] = _Running(submit, cached)
+            self._running[number] = _Running(submit, cached, guard)
 
     def _sampling(self, asked: Sampling) -> Sampling:
         """What was asked, and the model's own defaults where nothing was."""
