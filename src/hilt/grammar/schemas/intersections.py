@@ -13,10 +13,10 @@ from typing import Any
 import jsonschema_rs
 
 from hilt.conversation import InvalidRequest
-from hilt.grammar.checking import validator
 from hilt.grammar.keywords import Node, Unenforced, step
-from hilt.grammar.normal_form import NormalForm, together
-from hilt.grammar.numbers import both, held, numbers_of
+from hilt.grammar.schemas.checking import validator
+from hilt.grammar.schemas.normal_form import NormalForm, together
+from hilt.grammar.schemas.numbers import both, held, numbers_of
 
 MAX_BRANCHES = 256
 MAX_MERGES = 20_000
