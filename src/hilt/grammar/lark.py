@@ -5,6 +5,8 @@ Terminals (upper case) are regular expressions that become one lexeme each; rule
 
 import json
 import re
+from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 _REGEX_SIGNS = r"\.+*?()|[]{}^$"
@@ -16,6 +18,7 @@ class Rules:
     def __init__(self) -> None:
         self._lines: list[str] = []
         self._names: dict[str, str] = {}
+        self._numbers = count()
 
     def rule(self, hint: str, body: str) -> str:
         """The name of a rule with this body."""
@@ -30,7 +33,7 @@ class Rules:
         return self._named(_lower(hint), body, "[lazy]")
 
     def reserve(self, hint: str) -> str:
-        """A name for a rule that will be defined later, because it holds itself."""
+        """A name of its own for a rule that will be defined later, because it holds itself."""
         return self._fresh(_lower(hint))
 
     def define(self, name: str, body: str) -> None:
@@ -49,7 +52,7 @@ class Rules:
         return self._names[key]
 
     def _fresh(self, hint: str) -> str:
-        return f"{hint}_{len(self._names) + len(self._lines)}"
+        return f"{hint}_{next(self._numbers)}"
 
 
 def _lower(hint: str) -> str:
@@ -83,7 +86,7 @@ def json_value(schema: dict[str, Any] | bool) -> str:
     return f"%json {json.dumps(schema, ensure_ascii=True)}"
 
 
-def either(choices: "list[str]") -> str:
+def either(choices: Sequence[str]) -> str:
     """Any of some bodies."""
     return f"({' | '.join(choices)})" if len(choices) > 1 else choices[0]
 
@@ -96,9 +99,18 @@ def sequence(*parts: str) -> str:
 ANYTHING = pattern(r"(?s:.*)")
 
 
-def without(texts: "list[str]") -> str:
-    """The body of a terminal: text in which none of these stand."""
-    if not texts:
-        return ANYTHING
-    choices = "|".join(exactly(t) for t in texts)
-    return f"{ANYTHING} & ~{pattern(f'(?s:.*)({choices})(?s:.*)')}"
+def no(regex: str) -> str:
+    """The body of a terminal that is none of what a regular expression matches."""
+    return f"~{pattern(regex)}"
+
+
+def none_within(texts: Sequence[str]) -> list[str]:
+    """What keeps a terminal from holding any of these texts, as conditions on it."""
+    held = "|".join(exactly(text) for text in dict.fromkeys(texts) if text)
+    return [no(f"(?s:.*)(?:{held})(?s:.*)")] if held else []
+
+
+def all_of(conditions: Sequence[str]) -> str:
+    """The body of a terminal on which all conditions hold. One that only forbids needs one that allows."""
+    allowed = [c for c in conditions if not c.startswith("~")]
+    return f"({' & '.join([*(allowed or [ANYTHING]), *(c for c in conditions if c.startswith('~'))])})"
