@@ -7,7 +7,8 @@ from hilt.dialects import Dialect
 from hilt.dialects.beginnings import own_mark
 from hilt.dialects.spec import NO_MARKS, JsonCall, LiteralCall, Span
 from hilt.grammar.lark import Rules, exactly, literal, pattern, sequence
-from hilt.grammar.payloads import GAP, CallWriter, Offer
+from hilt.grammar.offers import Offer
+from hilt.grammar.payloads import GAP, CallWriter
 from hilt.grammar.text import Opener, space
 from hilt.grammar.vocabulary import Vocabulary
 
@@ -42,8 +43,10 @@ class BlockWriter:
     def block(self, span: Span) -> str:
         """The name of a rule: a whole block between these marks."""
         if self._dialect.echoed:
-            bodies = [sequence(f"({literal(t.name)})?", self._vocabulary.mark(span.open), self._inside(span, [t]))
-                      for t in self._tools]
+            bodies = [
+                sequence(f"({literal(t.name)})?", self._vocabulary.mark(span.open), self._inside(span, [t]))
+                for t in self._tools
+            ]
             return self._rules.rule("block", " | ".join(bodies))
         return self._rules.rule("block", sequence(self._vocabulary.mark(span.open), self._inside(span, self._tools)))
 
@@ -72,7 +75,9 @@ class BlockWriter:
         begin, end = self._tokens(group.open), self._tokens(group.close)
         more = f"({self._separator()} {one})*" if self._several else ""
         behind = sequence(self._gap, end) if end else ""
-        return sequence(self._gap, begin, self._gap if begin else "", one, more, behind, self._gap if close else "", close)
+        return sequence(
+            self._gap, begin, self._gap if begin else "", one, more, behind, self._gap if close else "", close
+        )
 
     def _call(self, tools: Sequence[Offer]) -> str:
         """The name of a rule: one call with its marks."""

@@ -79,8 +79,10 @@ def _escaped(character: str) -> str:
 
 
 def json_value(schema: dict[str, Any] | bool) -> str:
-    """A JSON value that fits a schema, as llguidance reads one; the schema is in normal form."""
-    return f"%json {json.dumps(schema, ensure_ascii=True)}"
+    """A JSON value that fits a schema in normal form, as llguidance reads one. Runs of white space are bounded."""
+    whole: dict[str, Any] = schema if isinstance(schema, dict) else {"not": {}} if not schema else {}
+    options = {"x-guidance": {"whitespace_pattern": r"[\x20\x0A\x0D\x09]{1,32}"}}
+    return f"%json {json.dumps(whole | options)}"
 
 
 def either(choices: "list[str]") -> str:
@@ -94,11 +96,3 @@ def sequence(*parts: str) -> str:
 
 
 ANYTHING = pattern(r"(?s:.*)")
-
-
-def without(texts: "list[str]") -> str:
-    """The body of a terminal: text in which none of these stand."""
-    if not texts:
-        return ANYTHING
-    choices = "|".join(exactly(t) for t in texts)
-    return f"{ANYTHING} & ~{pattern(f'(?s:.*)({choices})(?s:.*)')}"

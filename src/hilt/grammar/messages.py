@@ -7,8 +7,9 @@ from hilt.dialects import Dialect
 from hilt.dialects.beginnings import openings
 from hilt.dialects.spec import Channels, TaggedCall
 from hilt.grammar.blocks import BlockWriter
-from hilt.grammar.lark import Rules, exactly, json_value, literal, pattern, sequence
-from hilt.grammar.payloads import CallWriter, Offer
+from hilt.grammar.lark import Rules, either, exactly, json_value, literal, pattern, sequence
+from hilt.grammar.offers import Offer
+from hilt.grammar.payloads import CallWriter
 from hilt.grammar.text import FreeText, Opener, space
 from hilt.grammar.vocabulary import Vocabulary
 
@@ -46,34 +47,34 @@ class MessageWriter:
         )
         self._open_text = rules.rule("text", text.free())
         self._whole_text = rules.rule("message", " | ".join(text.opened()))
-        call_end = channels.follows or channels.ends[-1]
-        self._several = several and not self._ends_turn(call_end)
-        self._call_end = "" if self._ends_turn(call_end) else mark(call_end)
+        self._end = either([mark(end) for end in self._inner_ends]) if self._inner_ends else ""
+        self._several = several and self._end != ""
 
     def free(self) -> str:
         """Messages of any kind, in any order."""
         said = sequence(self._any_header(), self._whole_text)
         called = self._call()
-        done = f"({said} | {called} {self._call_end or self._gap})"
-        last = f"({self._any_header()} ({self._open_text} | {self._whole_text}) | {called} {self._end()})"
+        done = f"({said} | {called} {self._end})" if self._end else said
+        last = f"({self._any_header()} ({self._open_text} | {self._whole_text}) | {called} {self._last()})"
         return f"{self._first()} ({done} {self._begin})* {last}"
 
     def without_calls(self) -> str:
         """Messages to the reader alone."""
         header = self._any_header()
-        return f"{self._first()} ({header} {self._whole_text} {self._begin})* {header} ({self._open_text} | {self._whole_text})"
+        last = f"({self._open_text} | {self._whole_text})"
+        return f"{self._first()} ({header} {self._whole_text} {self._begin})* {header} {last}"
 
     def forced(self) -> str:
         """Thinking, and then calls."""
         call = self._call()
-        more = f"({self._call_end} {self._begin} {call})*" if self._several else ""
-        return sequence(self._first(), self._thoughts(), call, more, self._end())
+        more = f"({self._end} {self._begin} {call})*" if self._several else ""
+        return sequence(self._first(), self._thoughts(), call, more, self._last())
 
     def answered(self, schema: dict[str, Any] | bool, *, or_calls: bool) -> str:
         """Thinking, and then a JSON value, or a call."""
         answer = f"{self._content_header()} {self._gap} {json_value(schema)} {self._gap}"
         answer = f"({answer} | {self._call()})" if or_calls else answer
-        return sequence(self._first(), self._thoughts(), answer, self._end())
+        return sequence(self._first(), self._thoughts(), answer, self._last())
 
     def _ends_turn(self, mark: str) -> bool:
         pieces = self._vocabulary.pieces(mark)
@@ -86,9 +87,9 @@ class MessageWriter:
     def _thoughts(self) -> str:
         return f"({self._thought_header()} {self._whole_text} {self._begin})*"
 
-    def _end(self) -> str:
-        ends = [self._vocabulary.mark(end) for end in self._inner_ends]
-        return f"({' | '.join(ends)})?" if ends else ""
+    def _last(self) -> str:
+        """What may stand at the end of the last message; a token that ends the turn ends it as well."""
+        return f"{self._end}?" if self._end else ""
 
     # Headers
 

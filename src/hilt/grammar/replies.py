@@ -11,7 +11,7 @@ from hilt.dialects.spec import Span
 from hilt.grammar.blocks import BlockWriter
 from hilt.grammar.lark import Rules, json_value, sequence
 from hilt.grammar.messages import MessageWriter
-from hilt.grammar.payloads import Offer
+from hilt.grammar.offers import Offer
 from hilt.grammar.text import FreeText, Opener, space
 from hilt.grammar.vocabulary import Vocabulary
 
