@@ -82,8 +82,10 @@ def _escaped(character: str) -> str:
 
 
 def json_value(schema: dict[str, Any] | bool) -> str:
-    """A JSON value that fits a schema, as llguidance reads one; the schema is in normal form."""
-    return f"%json {json.dumps(schema, ensure_ascii=True)}"
+    """A JSON value that fits a schema in normal form, as llguidance reads one. Runs of white space are bounded."""
+    whole: dict[str, Any] = schema if isinstance(schema, dict) else {"not": {}} if not schema else {}
+    options = {"x-guidance": {"whitespace_pattern": r"[\x20\x0A\x0D\x09]{1,32}"}}
+    return f"%json {json.dumps(whole | options)}"
 
 
 def either(choices: Sequence[str]) -> str:

@@ -7,10 +7,11 @@ from hilt.dialects import Dialect
 from hilt.dialects.beginnings import openings
 from hilt.dialects.spec import Channels, TaggedCall
 from hilt.grammar.blocks import BlockWriter
-from hilt.grammar.lark import Rules, exactly, json_value, literal, pattern, sequence
-from hilt.grammar.payloads import CallWriter, Offer
+from hilt.grammar.lark import Rules, either, exactly, json_value, literal, pattern, sequence
+from hilt.grammar.offers import Offer
+from hilt.grammar.payloads import CallWriter
 from hilt.grammar.text import FreeText, Opener, space
-from hilt.grammar.vocabulary import Vocabulary
+from hilt.grammar.vocabulary import Vocabulary, written
 
 _ROLE = "assistant"
 _WORD = "[a-z]{1,16}"
@@ -46,34 +47,34 @@ class MessageWriter:
         )
         self._open_text = rules.rule("text", text.free())
         self._whole_text = rules.rule("message", " | ".join(text.opened()))
-        call_end = channels.follows or channels.ends[-1]
-        self._several = several and not self._ends_turn(call_end)
-        self._call_end = "" if self._ends_turn(call_end) else mark(call_end)
+        self._end = either([mark(end) for end in self._inner_ends]) if self._inner_ends else ""
+        self._several = several and self._end != ""
 
     def free(self) -> str:
         """Messages of any kind, in any order."""
         said = sequence(self._any_header(), self._whole_text)
         called = self._call()
-        done = f"({said} | {called} {self._call_end or self._gap})"
-        last = f"({self._any_header()} ({self._open_text} | {self._whole_text}) | {called} {self._end()})"
+        done = f"({said} | {called} {self._end})" if self._end else said
+        last = f"({self._any_header()} ({self._open_text} | {self._whole_text}) | {called} {self._last()})"
         return f"{self._first()} ({done} {self._begin})* {last}"
 
     def without_calls(self) -> str:
         """Messages to the reader alone."""
         header = self._any_header()
-        return f"{self._first()} ({header} {self._whole_text} {self._begin})* {header} ({self._open_text} | {self._whole_text})"
+        last = f"({self._open_text} | {self._whole_text})"
+        return f"{self._first()} ({header} {self._whole_text} {self._begin})* {header} {last}"
 
     def forced(self) -> str:
         """Thinking, and then calls."""
         call = self._call()
-        more = f"({self._call_end} {self._begin} {call})*" if self._several else ""
-        return sequence(self._first(), self._thoughts(), call, more, self._end())
+        more = f"({self._end} {self._begin} {call})*" if self._several else ""
+        return sequence(self._first(), self._thoughts(), call, more, self._last())
 
     def answered(self, schema: dict[str, Any] | bool, *, or_calls: bool) -> str:
         """Thinking, and then a JSON value, or a call."""
         answer = f"{self._content_header()} {self._gap} {json_value(schema)} {self._gap}"
         answer = f"({answer} | {self._call()})" if or_calls else answer
-        return sequence(self._first(), self._thoughts(), answer, self._end())
+        return sequence(self._first(), self._thoughts(), answer, self._last())
 
     def _ends_turn(self, mark: str) -> bool:
         pieces = self._vocabulary.pieces(mark)
@@ -86,9 +87,9 @@ class MessageWriter:
     def _thoughts(self) -> str:
         return f"({self._thought_header()} {self._whole_text} {self._begin})*"
 
-    def _end(self) -> str:
-        ends = [self._vocabulary.mark(end) for end in self._inner_ends]
-        return f"({' | '.join(ends)})?" if ends else ""
+    def _last(self) -> str:
+        """What may stand at the end of the last message; a token that ends the turn ends it as well."""
+        return f"{self._end}?" if self._end else ""
 
     # Headers
 
@@ -98,17 +99,16 @@ class MessageWriter:
 
     def _behind(self) -> str:
         """What may stand in a header behind its channel: what kind of text follows."""
-        channels, vocabulary = self._channels, self._vocabulary
-        marks = (channels.start, channels.channel, channels.message, *channels.ends)
-        known = [p for mark in marks if mark for p in vocabulary.pieces(mark) if isinstance(p, int)]
-        other = vocabulary.any_special_but(known)
+        usual = self._vocabulary.pieces(self._channels.call_header)
+        known = self._vocabulary.pieces(self._channels.channel)
+        marks = [written([piece]) for piece in usual if isinstance(piece, int) and piece not in known]
         kind = self._rules.terminal("kind", pattern(f"[ ]{{1,2}}({_WORD})?"))
-        return f"{kind}? ({other} {self._word()}?)?" if other else f"{kind}?"
+        return f"{kind}? ({either(marks)} {self._word()}?)?" if marks else f"{kind}?"
 
     def _to(self, names: Sequence[str]) -> str:
         """The name of a terminal: a recipient who is no tool."""
         people = "|".join(map(exactly, names))
-        return self._rules.terminal("to", pattern(f"[ ]?to=({people})"))
+        return self._rules.terminal("to", pattern(f"[ ]to=({people})"))
 
     def _thought_header(self) -> str:
         channels, mark = self._channels, self._vocabulary.mark
@@ -145,7 +145,7 @@ class MessageWriter:
     def _call_of(self, tool: Offer) -> str:
         channels, mark = self._channels, self._vocabulary.mark
         functions = f"({exactly(channels.functions)})?" if channels.functions else ""
-        to = self._rules.terminal("to_tool", pattern(f"[ ]?to={functions}{exactly(tool.name)}"))
+        to = self._rules.terminal("to_tool", pattern(f"[ ]to={functions}{exactly(tool.name)}"))
         channel = f"{mark(channels.channel)} {self._word()}" if channels.channel else ""
         usual = mark(channels.call_header.partition("{name}")[2])
         addressed = f"({to} ({channel})? | {channel} {to})" if channel else to

@@ -2,25 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
-
-from msgspec import Struct
 
 from hilt.dialects import Dialect
 from hilt.dialects.spec import HeadedJson, JsonCall, LiteralCall, Payload, TaggedCall
+from hilt.grammar.elements import ElementWriter
 from hilt.grammar.lark import Rules, exactly, json_value, literal, pattern, sequence
+from hilt.grammar.offers import Offer
 from hilt.grammar.text import SPACE_CLASS, SPACE_LIMIT, space
+from hilt.grammar.values import Values
 from hilt.grammar.vocabulary import Vocabulary
 
 GAP = f"{SPACE_CLASS}{{0,{SPACE_LIMIT}}}"
 _ID = {"any": "[A-Za-z0-9_-]{1,64}", "nine": "[A-Za-z0-9]{9}", "header": "[A-Za-z0-9_.:-]{1,64}"}
-
-
-class Offer(Struct, frozen=True):
-    """A tool that may be called. `parameters` is the normal form of its schema."""
-
-    name: str
-    parameters: dict[str, Any]
 
 
 class CallWriter:
@@ -39,12 +32,41 @@ class CallWriter:
                 return sequence(head, self.json_rest(payload, tool))
             case HeadedJson():
                 return self._headed(payload, tool, opened=opened)
-            case TaggedCall() | LiteralCall():
-                raise NotImplementedError
+            case TaggedCall():
+                return ElementWriter(self._rules, self._vocabulary, payload, tool).call(opened=opened)
+            case LiteralCall():
+                head = literal(self._literal_name(payload, tool))
+                return sequence(head, self.literal_rest(payload, tool))
 
     def arguments(self, tool: Offer) -> str:
         """The arguments as a JSON object: the name of a rule."""
         return self._rules.rule(f"arguments_{tool.name}", json_value(tool.parameters))
+
+    def parameters(self, payload: TaggedCall, tool: Offer) -> str:
+        """The parameters of a call whose tool is named elsewhere: the name of a rule."""
+        return ElementWriter(self._rules, self._vocabulary, payload, tool).parameters()
+
+    def literal_head(self, payload: LiteralCall, tool: Offer) -> str:
+        """The regular expression of a call with literals up to its opening bracket."""
+        return exactly(self._literal_name(payload, tool))
+
+    def literal_rest(self, payload: LiteralCall, tool: Offer) -> str:
+        """The body of a rule: what follows the opening bracket of a call with literals."""
+        gap = space(self._rules)
+        values = Values(self._rules, self._vocabulary, tool.definitions)
+        bodies: list[str] = []
+        for shape in tool.shapes:
+            if payload.notation.kind == "marked":
+                body = values.marked_arguments(shape, payload.notation.quote, payload.assign)
+            else:
+                body = values.python_arguments(shape, payload.assign)
+            bodies.append(body or '""')
+        arguments = self._rules.rule(f"arguments_{tool.name}", " | ".join(bodies))
+        return sequence(gap, arguments, gap, literal(payload.brackets.close))
+
+    def _literal_name(self, payload: LiteralCall, tool: Offer) -> str:
+        method = f".{payload.method}" if payload.method else ""
+        return f"{payload.prefix}{tool.name}{method}{payload.brackets.open}"
 
     def json_head(self, payload: JsonCall, tool: Offer) -> str:
         """The regular expression of a JSON call up to the tool's name."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from hilt.grammar.lark import ANYTHING, Rules, exactly, pattern, sequence
+from hilt.grammar.lark import Rules, exactly, pattern, sequence
 from hilt.grammar.vocabulary import Piece, Vocabulary, written
 
 SPACE_LIMIT = 32
@@ -95,10 +95,5 @@ class FreeText:
 
 
 def space(rules: Rules) -> str:
-    """A run of white space, which may be missing: the body of a rule. Its length is bounded, since models loop in it."""
+    """The body of a rule: white space, which may be missing. Its length is bounded, because models loop in it."""
     return f"{rules.terminal('space', pattern(f'{SPACE_CLASS}{{1,{SPACE_LIMIT}}}'))}?"
-
-
-def any_text() -> str:
-    """The body of a terminal: any text."""
-    return ANYTHING

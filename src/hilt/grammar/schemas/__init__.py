@@ -10,6 +10,7 @@ A node of the normal form is one of
   `exclusiveMinimum`, `maximum` or `exclusiveMaximum`, `multipleOf` (integer, number); `prefixItems`, `items`,
   `minItems`, `maxItems` (array); `properties`, `required`, `additionalProperties`, `patternProperties`,
   `minProperties`, `maxProperties` (object). Formats have become patterns; every required name is in `properties`.
+  An object that says nothing of further members has no `additionalProperties`; one that allows them all has `True`.
 
 `$defs` stand at the root. The normal form accepts all that the schema accepts, and nothing else when `unenforced` is
 empty. That is said of values: the grammar made from it also fixes the order of members and how numbers are spelled.

@@ -255,13 +255,13 @@ class NormalForm:
             node["required"] = list(schema["required"])
         simple = _as_simple(schema, "additionalProperties") and "unevaluatedProperties" in schema
         rest = "unevaluatedProperties" if simple else "additionalProperties"
-        if schema.get(rest, True) is not True:
+        if rest in schema:
             node["additionalProperties"] = self.node(schema[rest], step(path, rest))
         patterns = node.get("patternProperties", {})
         if not all(self.is_plain(pattern) for pattern in patterns):
             self.leave_out(path, "patternProperties", "a pattern is beyond what a grammar can hold")
             del node["patternProperties"]
-            node.pop("additionalProperties", None)
+            node["additionalProperties"] = True
         if len(node) > 1:
             node["at"] = path
         return node

@@ -207,8 +207,8 @@ class Satisfying:
             kept["required"] = list(required)
         if names:
             kept["patternProperties"] = names
-        if (rest := self.finish(node.get("additionalProperties", True), depth + 1)) is not True:
-            kept["additionalProperties"] = rest
+        if "additionalProperties" in node:
+            kept["additionalProperties"] = self.finish(node["additionalProperties"], depth + 1)
         return self.counted(kept, node)
 
     def counted(self, kept: dict[str, Any], node: dict[str, Any]) -> Node:
