@@ -9,13 +9,19 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+WITHOUT_FORCING = '%llguidance {"no_forcing": true}'
 _REGEX_SIGNS = r"\.+*?()|[]{}^$"
 
 
 class Rules:
-    """A grammar that is being written. What is added twice is written once."""
+    """A grammar that is being written. What is added twice is written once.
 
-    def __init__(self) -> None:
+    Unless it is `forcing`, no tokens are forced: to be used where a text of the grammar spells a special token, in an
+    enum for instance. llguidance forces such a text as that token, which its own parser then refuses.
+    """
+
+    def __init__(self, *, forcing: bool = True) -> None:
+        self._options = "%llguidance {}" if forcing else WITHOUT_FORCING
         self._lines: list[str] = []
         self._names: dict[str, str] = {}
         self._numbers = count()
@@ -42,7 +48,7 @@ class Rules:
 
     def text(self, start: str) -> str:
         """The whole grammar, which begins with the rule `start`."""
-        return "\n".join(["%llguidance {}", f"start: {start}", *self._lines, ""])
+        return "\n".join([self._options, f"start: {start}", *self._lines, ""])
 
     def _named(self, hint: str, body: str, options: str = "") -> str:
         key = f"{options}{hint[:1].isupper()}{body}"

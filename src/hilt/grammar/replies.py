@@ -1,8 +1,10 @@
 """A whole reply as a grammar: what a turn may be, given what the request demands of it."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from hilt.dialects import Dialect
@@ -51,7 +53,8 @@ def write_grammar(
 
     `tools` are those that may be called. Without any, a free reply is one without calls.
     """
-    rules = Rules()
+    given = [(tool.name, tool.parameters) for tool in tools]
+    rules = Rules(forcing=not _spells_special([given, demand], vocabulary))
     several = demand.several if isinstance(demand, FreeReply | ForcedCalls | JsonAnswer) else False
     if isinstance(demand, FreeReply) and not tools:
         demand = NoCalls()
@@ -72,16 +75,28 @@ def write_grammar(
     return rules.text(start)
 
 
+def _spells_special(given: Any, vocabulary: Vocabulary) -> bool:
+    """Whether a special token is spelled in what the grammar has from a request."""
+    texts = msgspec.json.encode(given).decode()
+    return any(mark in texts or json.dumps(mark, ensure_ascii=False)[1:-1] in texts for mark in vocabulary.special)
+
+
 def marks_of(dialect: Dialect) -> list[str]:
     """The marks of a dialect that end something, or that a reply may be obliged to have."""
     spans = [*dialect.blocks, dialect.call, *(s for s in (dialect.thought, *dialect.thoughts) if s is not None)]
-    marks = [mark for span in spans for mark in (span.close, span.open)]
+    marks = [mark for span in spans for mark in (span.close, span.open)] + [dialect.label.strip()]
     for payload in dialect.payloads:
         match payload:
             case TaggedCall(function, parameter):
                 marks += [parameter.close, function.close, parameter.value_open, function.value_open]
             case HeadedJson():
-                marks += [payload.close, payload.end, payload.id_mark]
+                marks += [
+                    payload.close,
+                    payload.end,
+                    payload.id_mark,
+                    payload.prefix,
+                    "```json" if payload.fence else "",
+                ]
             case LiteralCall():
                 marks += [payload.notation.quote, payload.brackets.close]
             case JsonCall():
