@@ -90,7 +90,8 @@ class Masks:
                     words[row] = _bits_of(tokens, words.shape[1])
                 case Matched(matcher, but):
                     matchers.append((matcher, row))
-                    banned[row] = but
+                    if but:
+                        banned[row] = but
             constrained.append((guarded, row))
         if matchers:
             self._write(matchers, words)
