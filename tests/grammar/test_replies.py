@@ -83,8 +83,7 @@ def vocabulary_of(name: str, special: bool) -> tuple[Vocabulary, Closers]:
     tokenizer = Tokenizer.from_file(str(TOKENIZER))
     dialect = dialect_named(name)
     if special:
-        plain = [" to=", ")", "}", "\n"]
-        own = [AddedToken(m, special=True, normalized=False) for m in marks_of(dialect) if m not in plain]
+        own = [AddedToken(m, special=True, normalized=False) for m in marks_of(dialect) if m[0] in "<[]｜" and m[1:]]
         tokenizer.add_special_tokens(own)
     end = tokenizer.token_to_id(TURN_END)
     assert end is not None

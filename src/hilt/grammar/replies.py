@@ -88,7 +88,7 @@ def marks_of(dialect: Dialect) -> list[str]:
     for payload in dialect.payloads:
         match payload:
             case TaggedCall(function, parameter):
-                marks += [parameter.close, function.close, parameter.value_open, function.value_open]
+                marks += [parameter.close, function.close, parameter.open, parameter.value_open, function.value_open]
             case HeadedJson():
                 marks += [
                     payload.close,
@@ -104,7 +104,7 @@ def marks_of(dialect: Dialect) -> list[str]:
     channels = dialect.channels
     if channels is not None:
         marks += [*channels.ends, channels.start, channels.channel, channels.message, " to="]
-    return [mark for mark in dict.fromkeys(marks) if mark and "{" not in mark]
+    return [mark for mark in dict.fromkeys(marks) if mark.strip() and "{" not in mark]
 
 
 class _ReplyWriter:
@@ -155,15 +155,18 @@ class _ReplyWriter:
         answer = self._rules.rule("answer", json_value(schema))
         answer = f"({answer} | {self._calls()})" if or_calls else answer
         around = self._dialect.answer
-        return sequence(self._thought(), self._framed(answer, *((around.open, around.close) if around else ())))
+        if around is not None and self._is_token(around.open) and self._is_token(around.close):
+            begin, end = self._vocabulary.mark(around.open), self._vocabulary.mark(around.close)
+            answer = f"({answer} | {begin} {self._gap} {answer} {self._gap} {end})"
+        return sequence(self._thought(), self._framed(answer))
 
     def _calls(self) -> str:
         block = self._rules.rule("blocks", " | ".join(self._blocks.block(span) for span in self._blocks.spans))
         return f"{block} ({self._blocks.between()} {block})*" if self._several else block
 
-    def _framed(self, body: str, *more: str) -> str:
-        """What holds the body of a turn: marks that are no content and `more` such, white space, a mark at its end."""
-        framing = [self._vocabulary.mark(text) for text in (*self._dialect.frames, *more) if self._is_token(text)]
+    def _framed(self, body: str) -> str:
+        """What holds the body of a turn: marks that are no content, white space, a mark at its end."""
+        framing = [self._vocabulary.mark(text) for text in self._dialect.frames if self._is_token(text)]
         frames = f"({' | '.join(framing)}){{0,{MOST_FRAMES}}}" if framing else ""
         ends = [self._vocabulary.mark(text) for text in self._dialect.ends if self._is_token(text)]
         end = f"({' | '.join(ends)})?" if ends else ""
