@@ -23,8 +23,8 @@ from mlx_lm.models.cache import ArraysCache, BatchKVCache, BatchRotatingKVCache
 from hilt.engine.masking import Guarded, Masks, masked
 
 FEWEST_FORCED = 2  # one token more is read at the same price by the next step
-LONG_WAIT_S = 300e-6
-LATE_STEPS = 64
+LONG_WAIT_S = 300e-6  # a device that lets us wait longer for the last tokens is the slower one
+_WEIGHT_OF_LAST_WAIT = 0.2
 _TAKE_SEVERAL = (BatchKVCache, BatchRotatingKVCache, ArraysCache)
 
 
@@ -35,7 +35,7 @@ class ReplyBatch(GenerationBatch):
         self.masks = masks
         self.stops = stops
         self._opened = False
-        self._late_steps = LATE_STEPS
+        self._wait_s = 2 * LONG_WAIT_S
         super().__init__(*arguments, **named)
         self._opened = True
 
@@ -51,22 +51,26 @@ class ReplyBatch(GenerationBatch):
             logits = self._forward(inputs[:, None])
             self._launch(logits)
             return self._note(_rows(inputs))
-        if self._late_steps:
-            self._late_steps -= 1
+        if self._wait_s > LONG_WAIT_S:
             logits = self._forward(inputs[:, None])
             mx.async_eval(logits)
-            read, waited_s = _timed_rows(inputs)
+            read = self._read(inputs)
             forced = self._taken(guards, read)
             logits = self._forward(mx.array([forced])) if forced else logits
-            self._late_steps = LATE_STEPS if waited_s > LONG_WAIT_S else self._late_steps
         else:
-            read, waited_s = _timed_rows(inputs)
+            read = self._read(inputs)
             forced = self._taken(guards, read)
             logits = self._forward(mx.array([[*read[0][:1], *forced]]) if forced else inputs[:, None])
-            self._late_steps = LATE_STEPS if waited_s > LONG_WAIT_S else 0
         words = self.masks.of(guards, logits.shape[-1])
         self._launch(logits if words is None else masked(logits, words))
         return self._note(read)
+
+    def _read(self, tokens: mx.array) -> list[list[int]]:
+        """The tokens of each row; how long the device lets us wait for them is kept as a mean of the last steps."""
+        start = time.perf_counter()
+        read = _rows(tokens)
+        self._wait_s += _WEIGHT_OF_LAST_WAIT * (min(time.perf_counter() - start, 10 * LONG_WAIT_S) - self._wait_s)
+        return read
 
     def _launch(self, logits: mx.array) -> None:
         """Pick the next tokens, and have the device compute them."""
@@ -153,13 +157,6 @@ class ReplyBatch(GenerationBatch):
 
 def _rows(tokens: mx.array) -> list[list[int]]:
     return [[token] for token in cast("list[int]", tokens.tolist())]
-
-
-def _timed_rows(tokens: mx.array) -> tuple[list[list[int]], float]:
-    """The tokens, and how long the device let us wait for them."""
-    start = time.perf_counter()
-    rows = _rows(tokens)
-    return rows, time.perf_counter() - start
 
 
 def _guard(processors: Any) -> Guarded | None:
