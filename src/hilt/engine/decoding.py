@@ -2,8 +2,8 @@
 
 mlx-lm's batches keep the caches, the rows and their order; here is how a step is done. The grammars of the rows take
 the tokens that the step before has picked and say what may come next, on the CPU; then the scores are masked and the
-next tokens picked. Where the device is the slower one, the forward pass is on its way before anybody looks at those
-tokens. Where it waits for the CPU to send it work, the tokens are there already, and one launch for all costs least.
+next tokens picked. Where the device is the slower one, the forward pass is sent to it before anybody looks at those
+tokens. Where it waits for the CPU to send it work, the tokens are there already, and to send all at once costs least.
 Which of the two it is shows in how long we wait for the tokens. A row's constraint travels with it as its only logits
 processor.
 
@@ -51,16 +51,13 @@ class ReplyBatch(GenerationBatch):
             logits = self._forward(inputs[:, None])
             self._launch(logits)
             return self._note(_rows(inputs))
+        logits = self._forward(inputs[:, None])
         if self._wait_s > LONG_WAIT_S:
-            logits = self._forward(inputs[:, None])
             mx.async_eval(logits)
-            read = self._read(inputs)
-            forced = self._taken(guards, read)
-            logits = self._forward(mx.array([forced])) if forced else logits
-        else:
-            read = self._read(inputs)
-            forced = self._taken(guards, read)
-            logits = self._forward(mx.array([[*read[0][:1], *forced]]) if forced else inputs[:, None])
+        read = self._read(inputs)
+        forced = self._taken(guards, read)
+        if forced:
+            logits = self._forward(mx.array([forced]))
         words = self.masks.of(guards, logits.shape[-1])
         self._launch(logits if words is None else masked(logits, words))
         return self._note(read)

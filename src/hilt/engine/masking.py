@@ -9,11 +9,13 @@ from collections.abc import Sequence
 import mlx.core as mx
 import numpy as np
 from llguidance import LLExecutor
+from numpy.typing import NDArray
 
 from hilt.conversation import Bug
 from hilt.engine.door import Constraint
 from hilt.grammar.matching import Matched, Matcher, Only, Words, width_words, write_masks
 
+_BITS = mx.arange(32, dtype=mx.uint32)
 _ALL = np.uint32(0xFFFFFFFF)
 
 
@@ -97,7 +99,7 @@ class Masks:
             self._write(matchers, words)
         for row, tokens in banned.items():
             words[row] &= ~_bits_of(tokens, words.shape[1])
-        some = words.any(axis=1)
+        some: NDArray[np.bool_] = np.any(words, axis=1)
         for guarded, row in constrained:
             guarded.verify()
             if not some[row]:
@@ -131,6 +133,6 @@ def _bits_of(tokens: Sequence[int], width: int) -> Words:
 
 def masked(logits: mx.array, words: Words) -> mx.array:
     """Scores [rows, vocabulary] with minus infinity wherever the bit in `words` is 0."""
-    spread = (mx.array(words)[:, :, None] >> mx.arange(32, dtype=mx.uint32)) & 1
+    spread = (mx.array(words)[:, :, None] >> _BITS) & 1
     allowed = mx.flatten(spread, 1)[:, : logits.shape[-1]]
-    return mx.where(allowed.astype(mx.bool_), logits, mx.array(-mx.inf, logits.dtype))
+    return mx.where(allowed.astype(mx.bool_), logits, -mx.inf)
