@@ -15,7 +15,6 @@ from hilt.conversation import Bug
 from hilt.engine.door import Constraint
 from hilt.grammar.matching import Matched, Matcher, Only, Words, width_words, write_masks
 
-_BITS = mx.arange(32, dtype=mx.uint32)
 _ALL = np.uint32(0xFFFFFFFF)
 
 
@@ -133,6 +132,6 @@ def _bits_of(tokens: Sequence[int], width: int) -> Words:
 
 def masked(logits: mx.array, words: Words) -> mx.array:
     """Scores [rows, vocabulary] with minus infinity wherever the bit in `words` is 0."""
-    spread = (mx.array(words)[:, :, None] >> _BITS) & 1
+    spread = (mx.array(words)[:, :, None] >> mx.arange(32, dtype=mx.uint32)) & 1
     allowed = mx.flatten(spread, 1)[:, : logits.shape[-1]]
     return mx.where(allowed.astype(mx.bool_), logits, -mx.inf)
