@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -127,8 +127,8 @@ def open_backend(
     engine = Engine(lambda: load(folder, machine.device), options)
     try:
         manner = find_manner(engine.loaded.tokenizer, engine.loaded.architecture, named)
-        constraining = Constraining(engine.loaded, manner.dialect, options.grammar_cache_bytes)
-        yield LocalBackend(engine, constraining, _name(model, folder), machine.device.kind, manner, new_call_id)
+        with closing(Constraining(engine.loaded, manner.dialect, options.grammar_cache_bytes)) as constraining:
+            yield LocalBackend(engine, constraining, _name(model, folder), machine.device.kind, manner, new_call_id)
     finally:
         engine.close()
 
