@@ -167,7 +167,7 @@ def test_schemas_that_cannot_be_kept_are_refused(
 
 
 def test_what_is_too_complex_is_refused_and_never_let_go(tiny_model: LoadedModel) -> None:
-    enums = [{"properties": {"a": {"enum": [f"{i} {n}" * 90 for n in range(900)]}}} for i in range(12)]
+    enums = [{"properties": {"a": {"enum": [f"{i} {n}" * 90 for n in range(900)]}}} for i in range(20)]
     crowd = [ToolSpec(f"t{i}", "", parameters) for i, parameters in enumerate(enums)]
     made = constraining(FakeEngine(tiny_model, []), HERMES)
     for _ in range(2):
