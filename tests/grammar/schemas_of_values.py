@@ -1,4 +1,4 @@
-"""Schemas in normal form for one argument, each with values that fit it."""
+"""Schemas for one argument, each with values that fit it."""
 
 from typing import Any
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from hilt.grammar import Check, prepare
-from hilt.grammar.formats import FORMATS, has_format
-from hilt.grammar.trial import Trial, byte_tokenizer
+from hilt.grammar.schemas.formats import FORMATS, has_format
+from hilt.measure.grammar_trial import Trial, byte_tokenizer
 
 TOKENIZER = byte_tokenizer()
 

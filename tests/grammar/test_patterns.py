@@ -3,8 +3,8 @@
 import jsonschema_rs
 import pytest
 
-from hilt.grammar.patterns import Beyond, Plain, TooLarge, read_pattern
-from hilt.grammar.trial import Trial, byte_tokenizer
+from hilt.grammar.schemas.patterns import Beyond, Plain, TooLarge, read_pattern
+from hilt.measure.grammar_trial import Trial, byte_tokenizer
 
 TOKENIZER = byte_tokenizer()
 

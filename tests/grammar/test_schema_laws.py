@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from hilt.conversation import InvalidRequest
 from hilt.grammar import Check, Prepared, prepare
-from hilt.grammar.formats import FORMATS, has_format
-from hilt.grammar.trial import Trial, byte_tokenizer, fault_of
+from hilt.grammar.schemas.formats import FORMATS, has_format
+from hilt.measure.grammar_trial import Trial, byte_tokenizer, fault_of
 from hilt.measure.schema_keywords import ordered
 
 TOKENIZER = byte_tokenizer()

@@ -7,7 +7,7 @@ import pytest
 
 from hilt.conversation import InvalidRequest
 from hilt.grammar import prepare, prepare_arguments
-from hilt.grammar.trial import Trial, byte_tokenizer, fault_of
+from hilt.measure.grammar_trial import Trial, byte_tokenizer, fault_of
 
 TOKENIZER = byte_tokenizer()
 OTHERS = [{"type": name} for name in ("null", "boolean", "number", "string", "array", "object")]

@@ -11,6 +11,7 @@ from tokenizers import AddedToken, Tokenizer
 
 from hilt.conversation import CallFinished, CallRejected, ToolSpec
 from hilt.dialects import Dialect, LiteralCall, TaggedCall, dialect_named
+from hilt.grammar import prepare_arguments
 from hilt.grammar.lark import Rules, either, literal, sequence
 from hilt.grammar.values import Frame, KeyText, Node, Values, definitions
 from hilt.grammar.vocabulary import Vocabulary, read_vocabulary
@@ -40,14 +41,16 @@ def vocabulary(special: bool = False) -> Vocabulary:
 
 
 def call_grammar(dialect: Dialect, schema: dict[str, Any], vocabulary: Vocabulary) -> str:
-    """The grammar of one call of tool `f` whose arguments fit `schema`, as the dialect writes it."""
+    """The grammar of one call of tool `f` whose arguments fit a client's `schema`, as the dialect writes it."""
     rules = Rules()
-    values = Values(rules, vocabulary, definitions(schema))
+    normal = prepare_arguments(schema, "parameters").grammar
+    assert isinstance(normal, dict)
+    values = Values(rules, vocabulary, definitions(normal))
     match dialect.payload:
         case LiteralCall() as payload:
-            body = _literal(dialect, payload, schema, values)
+            body = _literal(dialect, payload, normal, values)
         case TaggedCall() as payload:
-            body = _tagged(payload, schema, values, vocabulary)
+            body = _tagged(payload, normal, values, vocabulary)
         case _:
             raise AssertionError(dialect.name)
     group, gap = dialect.group, dialect.gap

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from hilt.grammar.trial import byte_tokenizer
+from hilt.measure.grammar_trial import byte_tokenizer
 from hilt.measure.schema_keywords import measure_keyword
 
 TOKENIZER = byte_tokenizer()

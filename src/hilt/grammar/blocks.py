@@ -35,10 +35,13 @@ class BlockWriter:
 
     @property
     def spans(self) -> list[Span]:
-        """The marks that a block may have; none at all where a call may stand without, as a thing of course."""
+        """The marks that a block may have; none at all where a call may stand without, as a thing of course. A mark
+        with which content may begin opens no block for certain."""
         dialect = self._dialect
+        content = dialect.answer.open if dialect.answer is not None else None
         bare = dialect.bare != "never" and not dialect.bare_is_repair
-        return list(dict.fromkeys([*dialect.blocks, *([NO_MARKS] if bare or not dialect.blocks else [])]))
+        spans = [span for span in dialect.blocks if span.open != content]
+        return list(dict.fromkeys([*spans, *([NO_MARKS] if bare or not dialect.blocks else [])]))
 
     def block(self, span: Span) -> str:
         """The name of a rule: a whole block between these marks."""
@@ -69,7 +72,7 @@ class BlockWriter:
         """The body of a rule: a block from behind its opening mark to behind its closing one."""
         close = self._closing(span.close)
         group = self._dialect.group
-        one = self._call(tools)
+        one = self._call(tools, bare=not span.open)
         if group is None:
             return sequence(self._gap, one, self._gap if close else "", close)
         begin, end = self._tokens(group.open), self._tokens(group.close)
@@ -79,10 +82,12 @@ class BlockWriter:
             self._gap, begin, self._gap if begin else "", one, more, behind, self._gap if close else "", close
         )
 
-    def _call(self, tools: Sequence[Offer]) -> str:
-        """The name of a rule: one call with its marks."""
+    def _call(self, tools: Sequence[Offer], *, bare: bool) -> str:
+        """The name of a rule: one call with its marks. Where a block is `bare`, a name that has more than itself behind
+        it tells nobody that this is a call."""
         dialect, mark = self._dialect, self._vocabulary.mark
-        bodies = [self._calls.call(payload, tool) for payload in dialect.payloads for tool in tools]
+        payloads = [p for p in dialect.payloads if not (bare and isinstance(p, LiteralCall) and p.method)]
+        bodies = [self._calls.call(payload, tool) for payload in payloads for tool in tools]
         payload = self._rules.rule("payload", " | ".join(bodies))
         label = sequence(self._gap, mark(dialect.label.strip()), self._gap) if dialect.label else ""
         opened = sequence(mark(dialect.call.open), label or self._gap) if dialect.call.open else label
@@ -123,7 +128,7 @@ class BlockWriter:
                 match payload:
                     case JsonCall():
                         head, rest = self._calls.json_head(payload, tool), self._calls.json_rest(payload, tool)
-                    case LiteralCall():
+                    case LiteralCall() if not payload.method:
                         head, rest = self._calls.literal_head(payload, tool), self._calls.literal_rest(payload, tool)
                     case _:
                         continue
@@ -148,5 +153,5 @@ class BlockWriter:
         if group is None:
             return rest
         end = self._tokens(group.close)
-        more = f"({self._separator()} {self._call(self._tools)})*" if self._several else ""
+        more = f"({self._separator()} {self._call(self._tools, bare=True)})*" if self._several else ""
         return sequence(rest, more, sequence(self._gap, end) if end else "")

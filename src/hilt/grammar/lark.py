@@ -5,17 +5,26 @@ Terminals (upper case) are regular expressions that become one lexeme each; rule
 
 import json
 import re
+from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
+WITHOUT_FORCING = '%llguidance {"no_forcing": true}'
 _REGEX_SIGNS = r"\.+*?()|[]{}^$"
 
 
 class Rules:
-    """A grammar that is being written. What is added twice is written once."""
+    """A grammar that is being written. What is added twice is written once.
 
-    def __init__(self) -> None:
+    Unless it is `forcing`, no tokens are forced: to be used where a text of the grammar spells a special token, in an
+    enum for instance. llguidance forces such a text as that token, which its own parser then refuses.
+    """
+
+    def __init__(self, *, forcing: bool = True) -> None:
+        self._options = "%llguidance {}" if forcing else WITHOUT_FORCING
         self._lines: list[str] = []
         self._names: dict[str, str] = {}
+        self._numbers = count()
 
     def rule(self, hint: str, body: str) -> str:
         """The name of a rule with this body."""
@@ -30,7 +39,7 @@ class Rules:
         return self._named(_lower(hint), body, "[lazy]")
 
     def reserve(self, hint: str) -> str:
-        """A name for a rule that will be defined later, because it holds itself."""
+        """A name of its own for a rule that will be defined later, because it holds itself."""
         return self._fresh(_lower(hint))
 
     def define(self, name: str, body: str) -> None:
@@ -39,7 +48,7 @@ class Rules:
 
     def text(self, start: str) -> str:
         """The whole grammar, which begins with the rule `start`."""
-        return "\n".join(["%llguidance {}", f"start: {start}", *self._lines, ""])
+        return "\n".join([self._options, f"start: {start}", *self._lines, ""])
 
     def _named(self, hint: str, body: str, options: str = "") -> str:
         key = f"{options}{hint[:1].isupper()}{body}"
@@ -49,7 +58,7 @@ class Rules:
         return self._names[key]
 
     def _fresh(self, hint: str) -> str:
-        return f"{hint}_{len(self._names) + len(self._lines)}"
+        return f"{hint}_{next(self._numbers)}"
 
 
 def _lower(hint: str) -> str:
@@ -85,7 +94,7 @@ def json_value(schema: dict[str, Any] | bool) -> str:
     return f"%json {json.dumps(whole | options)}"
 
 
-def either(choices: "list[str]") -> str:
+def either(choices: Sequence[str]) -> str:
     """Any of some bodies."""
     return f"({' | '.join(choices)})" if len(choices) > 1 else choices[0]
 
@@ -96,3 +105,20 @@ def sequence(*parts: str) -> str:
 
 
 ANYTHING = pattern(r"(?s:.*)")
+
+
+def no(regex: str) -> str:
+    """The body of a terminal that is none of what a regular expression matches."""
+    return f"~{pattern(regex)}"
+
+
+def none_within(texts: Sequence[str]) -> list[str]:
+    """What keeps a terminal from holding any of these texts, as conditions on it."""
+    held = "|".join(exactly(text) for text in dict.fromkeys(texts) if text)
+    return [no(f"(?s:.*)(?:{held})(?s:.*)")] if held else []
+
+
+def all_of(conditions: Sequence[str]) -> str:
+    """The body of a terminal on which all conditions hold. One that only forbids needs one that allows."""
+    allowed = [c for c in conditions if not c.startswith("~")]
+    return f"({' & '.join([*(allowed or [ANYTHING]), *(c for c in conditions if c.startswith('~'))])})"

@@ -4,7 +4,6 @@ llguidance compiles a grammar once into a lexer and a parser. A matcher is a cop
 has one bit for each token, in 32-bit words, the first token in the lowest bit.
 """
 
-import json
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -14,6 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from hilt.conversation import Bug
+from hilt.grammar.lark import WITHOUT_FORCING
 from hilt.grammar.vocabulary import Vocabulary
 
 Words: TypeAlias = NDArray[np.uint32]
@@ -31,7 +31,6 @@ LIMITS = LLParserLimits(
 )
 FIXED_SIZE_BYTES = 256 << 10
 SIZE_BYTES_PER_CHARACTER = 100
-_WITHOUT_FORCING = '%llguidance {"no_forcing": true}\n'
 _GOOD_STOPS = ("NotStopped", "NoExtension", "NoExtensionBias", "EndOfSentence")
 
 
@@ -58,8 +57,9 @@ Allowed: TypeAlias = Only | Matched
 class Matcher:
     """A place in a grammar. It belongs to one reply, and to one thread at a time."""
 
-    def __init__(self, inner: LLMatcher, vocabulary: Vocabulary) -> None:
+    def __init__(self, inner: LLMatcher, vocabulary: Vocabulary, *, forcing: bool) -> None:
         self.vocabulary = vocabulary
+        self._forcing = forcing  # without it, asking what is forced would spoil the masks behind
         self._inner = inner
         self._ends = tuple(sorted(vocabulary.ends))
 
@@ -99,15 +99,15 @@ class Matcher:
     def forced(self) -> list[int]:
         """The tokens that have to come next whatever the model says; may be empty although only one text can follow,
         where that could still be cut into tokens in another way."""
-        return [] if self.over else self._inner.compute_ff_tokens()
+        return [] if self.over or not self._forcing else self._inner.compute_ff_tokens()
 
     def forced_bytes(self) -> bytes:
         """The text that has to come next, in UTF-8; a special token in it begins with the byte 255."""
-        return b"" if self.over else self._inner.compute_ff_bytes()
+        return b"" if self.over or not self._forcing else self._inner.compute_ff_bytes()
 
     def copy(self) -> "Matcher":
         """Another matcher at the same place."""
-        return Matcher(self._inner.deep_copy(), self.vocabulary)
+        return Matcher(self._inner.deep_copy(), self.vocabulary, forcing=self._forcing)
 
     def verify(self) -> None:
         """Raise Bug if llguidance has given up here; its masks would only say that the turn has to end."""
@@ -139,22 +139,15 @@ def compile_grammar(lark: str, vocabulary: Vocabulary) -> Grammar:
     """
     if len(lark) > LONGEST_TEXT:
         raise GrammarTooComplex(f"the grammar has {len(lark)} characters; at most {LONGEST_TEXT} are compiled")
-    options = _WITHOUT_FORCING if _spells_a_special_token(lark, vocabulary) else ""
-    inner = LLMatcher(vocabulary.tokens, options + lark, log_level=0, limits=LIMITS)
+    inner = LLMatcher(vocabulary.tokens, lark, log_level=0, limits=LIMITS)
     if inner.is_error():
         raise GrammarTooComplex(_shortened(inner.get_error()))
-    first = Matcher(inner, vocabulary)
+    first = Matcher(inner, vocabulary, forcing=not lark.startswith(WITHOUT_FORCING))
     try:
         first.mask()  # the first states of the lexer, so that no copy has to make them
     except Bug as problem:
         raise GrammarTooComplex(problem.message) from problem
     return Grammar(first, estimated_size_bytes(lark))
-
-
-def _spells_a_special_token(lark: str, vocabulary: Vocabulary) -> bool:
-    """Whether the text of a special token stands in a grammar, in an enum for instance. llguidance forces such a text
-    as that token, which its own parser then refuses; without forcing, the text is written in other tokens."""
-    return any(mark in lark or json.dumps(mark)[1:-1] in lark for mark in vocabulary.special)
 
 
 def estimated_size_bytes(lark: str) -> int:

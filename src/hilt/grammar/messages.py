@@ -11,7 +11,7 @@ from hilt.grammar.lark import Rules, either, exactly, json_value, literal, patte
 from hilt.grammar.offers import Offer
 from hilt.grammar.payloads import CallWriter
 from hilt.grammar.text import FreeText, Opener, space
-from hilt.grammar.vocabulary import Vocabulary
+from hilt.grammar.vocabulary import Vocabulary, written
 
 _ROLE = "assistant"
 _WORD = "[a-z]{1,16}"
@@ -99,17 +99,16 @@ class MessageWriter:
 
     def _behind(self) -> str:
         """What may stand in a header behind its channel: what kind of text follows."""
-        channels, vocabulary = self._channels, self._vocabulary
-        marks = (channels.start, channels.channel, channels.message, *channels.ends)
-        known = [p for mark in marks if mark for p in vocabulary.pieces(mark) if isinstance(p, int)]
-        other = vocabulary.any_special_but(known)
+        usual = self._vocabulary.pieces(self._channels.call_header)
+        known = self._vocabulary.pieces(self._channels.channel)
+        marks = [written([piece]) for piece in usual if isinstance(piece, int) and piece not in known]
         kind = self._rules.terminal("kind", pattern(f"[ ]{{1,2}}({_WORD})?"))
-        return f"{kind}? ({other} {self._word()}?)?" if other else f"{kind}?"
+        return f"{kind}? ({either(marks)} {self._word()}?)?" if marks else f"{kind}?"
 
     def _to(self, names: Sequence[str]) -> str:
         """The name of a terminal: a recipient who is no tool."""
         people = "|".join(map(exactly, names))
-        return self._rules.terminal("to", pattern(f"[ ]?to=({people})"))
+        return self._rules.terminal("to", pattern(f"[ ]to=({people})"))
 
     def _thought_header(self) -> str:
         channels, mark = self._channels, self._vocabulary.mark
@@ -146,7 +145,7 @@ class MessageWriter:
     def _call_of(self, tool: Offer) -> str:
         channels, mark = self._channels, self._vocabulary.mark
         functions = f"({exactly(channels.functions)})?" if channels.functions else ""
-        to = self._rules.terminal("to_tool", pattern(f"[ ]?to={functions}{exactly(tool.name)}"))
+        to = self._rules.terminal("to_tool", pattern(f"[ ]to={functions}{exactly(tool.name)}"))
         channel = f"{mark(channels.channel)} {self._word()}" if channels.channel else ""
         usual = mark(channels.call_header.partition("{name}")[2])
         addressed = f"({to} ({channel})? | {channel} {to})" if channel else to

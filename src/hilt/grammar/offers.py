@@ -4,7 +4,10 @@ from typing import Any, cast
 
 from msgspec import Struct
 
+from hilt.conversation import ToolSpec
+from hilt.grammar.closing import closed
 from hilt.grammar.keywords import Node
+from hilt.grammar.schemas import Prepared
 from hilt.grammar.values.nodes import Definitions, alternatives, definitions
 
 _ANY_OBJECT: dict[str, Any] = {"type": "object"}
@@ -33,6 +36,11 @@ class Offer(Struct, frozen=True):
             elif isinstance(node, dict) and (node.get("type") == "object" or "enum" in node):
                 found += _listed(node) if "enum" in node else [node]
         return found
+
+
+def offer(tool: ToolSpec, prepared: Prepared) -> Offer:
+    """A tool whose schema has been prepared."""
+    return Offer(tool.name, closed(prepared.grammar, prepared.unenforced), tool.parameters)
 
 
 def _listed(node: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,13 +1,15 @@
 """A whole reply as a grammar: what a turn may be, given what the request demands of it."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from hilt.dialects import Dialect
 from hilt.dialects.beginnings import openings
-from hilt.dialects.spec import Span
+from hilt.dialects.spec import HeadedJson, JsonCall, LiteralCall, Span, TaggedCall
 from hilt.grammar.blocks import BlockWriter
 from hilt.grammar.lark import Rules, json_value, sequence
 from hilt.grammar.messages import MessageWriter
@@ -51,7 +53,8 @@ def write_grammar(
 
     `tools` are those that may be called. Without any, a free reply is one without calls.
     """
-    rules = Rules()
+    given = [(tool.name, tool.parameters) for tool in tools]
+    rules = Rules(forcing=not _spells_special([given, demand], vocabulary))
     several = demand.several if isinstance(demand, FreeReply | ForcedCalls | JsonAnswer) else False
     if isinstance(demand, FreeReply) and not tools:
         demand = NoCalls()
@@ -70,6 +73,38 @@ def write_grammar(
         case JsonAnswer(schema):
             start = writer.answered(schema, or_calls=bool(tools))
     return rules.text(start)
+
+
+def _spells_special(given: Any, vocabulary: Vocabulary) -> bool:
+    """Whether a special token is spelled in what the grammar has from a request."""
+    texts = msgspec.json.encode(given).decode()
+    return any(mark in texts or json.dumps(mark, ensure_ascii=False)[1:-1] in texts for mark in vocabulary.special)
+
+
+def marks_of(dialect: Dialect) -> list[str]:
+    """The marks of a dialect that end something, or that a reply may be obliged to have."""
+    spans = [*dialect.blocks, dialect.call, *(s for s in (dialect.thought, *dialect.thoughts) if s is not None)]
+    marks = [mark for span in spans for mark in (span.close, span.open)] + [dialect.label.strip()]
+    for payload in dialect.payloads:
+        match payload:
+            case TaggedCall(function, parameter):
+                marks += [parameter.close, function.close, parameter.open, parameter.value_open, function.value_open]
+            case HeadedJson():
+                marks += [
+                    payload.close,
+                    payload.end,
+                    payload.id_mark,
+                    payload.prefix,
+                    "```json" if payload.fence else "",
+                ]
+            case LiteralCall():
+                marks += [payload.notation.quote, payload.brackets.close]
+            case JsonCall():
+                pass
+    channels = dialect.channels
+    if channels is not None:
+        marks += [*channels.ends, channels.start, channels.channel, channels.message, " to="]
+    return [mark for mark in dict.fromkeys(marks) if mark.strip() and "{" not in mark]
 
 
 class _ReplyWriter:
@@ -95,7 +130,7 @@ class _ReplyWriter:
         """Text and calls in any order."""
         openers = self._blocks.openers()
         known = {o.mark for o in openers}
-        others = [mark for mark in openings(self._dialect) if mark not in known]
+        others = [mark for mark in self._banned() if mark not in known]
         text = FreeText(self._rules, self._vocabulary, openers, others)
         opened = self._rules.rule("opened", " | ".join(text.opened()))
         return f"{opened}* {text.free()}"
@@ -103,8 +138,13 @@ class _ReplyWriter:
     def without_calls(self) -> str:
         """Text alone."""
         openers = self._blocks.openers()
-        marks = dict.fromkeys([*(o.mark for o in openers if o.mark), *openings(self._dialect)])
+        marks = dict.fromkeys([*(o.mark for o in openers if o.mark), *self._banned()])
         return FreeText(self._rules, self._vocabulary, [o for o in openers if o.regex], list(marks)).free()
+
+    def _banned(self) -> list[str]:
+        """The marks behind which a call may be read, but for one with which content may begin."""
+        content = self._dialect.answer.open if self._dialect.answer is not None else ""
+        return [mark for mark in openings(self._dialect) if mark != content]
 
     def forced(self) -> str:
         """Thinking, and then calls."""
@@ -114,6 +154,10 @@ class _ReplyWriter:
         """Thinking, and then a JSON value, or calls."""
         answer = self._rules.rule("answer", json_value(schema))
         answer = f"({answer} | {self._calls()})" if or_calls else answer
+        around = self._dialect.answer
+        if around is not None and self._is_token(around.open) and self._is_token(around.close):
+            begin, end = self._vocabulary.mark(around.open), self._vocabulary.mark(around.close)
+            answer = f"({answer} | {begin} {self._gap} {answer} {self._gap} {end})"
         return sequence(self._thought(), self._framed(answer))
 
     def _calls(self) -> str:
@@ -121,12 +165,10 @@ class _ReplyWriter:
         return f"{block} ({self._blocks.between()} {block})*" if self._several else block
 
     def _framed(self, body: str) -> str:
-        """What holds the body of a turn: marks that are no content, white space, and a mark at its end."""
-        dialect, mark = self._dialect, self._vocabulary.mark
-        answer = [dialect.answer.open, dialect.answer.close] if dialect.answer is not None else []
-        framing = [mark(text) for text in (*dialect.frames, *answer) if self._is_token(text)]
+        """What holds the body of a turn: marks that are no content, white space, a mark at its end."""
+        framing = [self._vocabulary.mark(text) for text in self._dialect.frames if self._is_token(text)]
         frames = f"({' | '.join(framing)}){{0,{MOST_FRAMES}}}" if framing else ""
-        ends = [mark(text) for text in dialect.ends if self._is_token(text)]
+        ends = [self._vocabulary.mark(text) for text in self._dialect.ends if self._is_token(text)]
         end = f"({' | '.join(ends)})?" if ends else ""
         return sequence(self._gap, frames, self._gap if frames else "", f"({body})", self._gap, frames, end)
 

@@ -19,7 +19,7 @@ from msgspec import Struct
 from hilt.conversation import InvalidRequest
 from hilt.grammar import Check, prepare
 from hilt.grammar.keywords import is_list, is_object
-from hilt.grammar.trial import Trial, byte_tokenizer
+from hilt.measure.grammar_trial import Trial, byte_tokenizer
 from hilt.measure.records import write_record
 
 DRAFT = "draft2020-12"

@@ -3,20 +3,20 @@
 A schema comes in normal form, and what it refers to stands in `$defs`. What can't be enforced is told by `unenforced`.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from hilt.dialects.declared import Declared
 from hilt.dialects.spec import TaggedCall
-from hilt.grammar.lark import Rules
+from hilt.grammar.keywords import Node
+from hilt.grammar.lark import Rules, all_of, json_value, none_within
 from hilt.grammar.values.elements import Elements
 from hilt.grammar.values.literals import Form, Literals
 from hilt.grammar.values.members import MOST_IN_ANY_ORDER, MemberWriter, members_in
-from hilt.grammar.values.nodes import Definitions, KeyText, Node, definitions, impossible
+from hilt.grammar.values.nodes import Definitions, KeyText, definitions, impossible
 from hilt.grammar.values.raw import Frame, RawValues
-from hilt.grammar.values.texts import all_of, key_conditions, none_within
-from hilt.grammar.values.unenforced import Unenforced, unenforced
+from hilt.grammar.values.texts import key_conditions
+from hilt.grammar.values.unenforced import unenforced
 from hilt.grammar.vocabulary import Vocabulary
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "Frame",
     "KeyText",
     "Node",
-    "Unenforced",
     "Values",
     "definitions",
     "impossible",
@@ -45,7 +44,7 @@ class Values:
         self._literals: dict[Form, Literals] = {}
         self._raw: dict[Frame, RawValues] = {}
         self._elements: dict[TaggedCall, Elements] = {}
-        self._members = MemberWriter(rules, "member")
+        self._members = MemberWriter(rules)
 
     def raw(self, node: Node, frame: Frame, read_as: Declared | None = None) -> str:
         """A value as plain text, and all that closes it.
@@ -81,13 +80,12 @@ class Values:
     def json(self, node: Node) -> str:
         """A value as JSON, as llguidance writes it: members in the schema's order."""
         whole = node if isinstance(node, bool) or not self._defs else {**node, "$defs": dict(self._defs)}
-        return f"%json {json.dumps(whole)}"
+        return json_value(whole)
 
     def element(self, name: str, node: Node, payload: TaggedCall) -> str:
         """A whole element, marks included, with elements inside of it for objects and lists."""
         if payload not in self._elements:
-            hint = f"element_{len(self._elements)}"
-            self._elements[payload] = Elements(self._rules, self._vocabulary, self._defs, payload, hint)
+            self._elements[payload] = Elements(self._rules, self._vocabulary, self._defs, payload)
         return self._elements[payload].element(name, node)
 
     def members(
@@ -111,8 +109,7 @@ class Values:
 
     def _notation(self, form: Form) -> Literals:
         if form not in self._literals:
-            hint = f"{form.kind}_{len(self._literals)}"
-            self._literals[form] = Literals(self._rules, self._vocabulary, self._defs, form, hint)
+            self._literals[form] = Literals(self._rules, self._vocabulary, self._defs, form)
         return self._literals[form]
 
     def _in_frame(self, frame: Frame) -> RawValues:

@@ -5,17 +5,16 @@ that only a pattern names, names that no grammar can repeat in a closing tag), t
 read as well.
 """
 
-from itertools import count
 from typing import Any, cast
 
 from hilt.dialects.declared import Declared, declared
 from hilt.dialects.spec import TaggedCall
-from hilt.grammar.lark import Rules, either, literal, pattern, sequence
+from hilt.grammar.keywords import Node
+from hilt.grammar.lark import Rules, all_of, either, literal, none_within, pattern, sequence
 from hilt.grammar.values.literals import Form, Literals
 from hilt.grammar.values.members import MemberWriter, members_in, repeated
-from hilt.grammar.values.nodes import Definitions, Node, alternatives, impossible, type_named
+from hilt.grammar.values.nodes import Definitions, alternatives, impossible, type_named
 from hilt.grammar.values.raw import Frame, RawValues
-from hilt.grammar.values.texts import all_of, none_within
 from hilt.grammar.vocabulary import Vocabulary
 
 _SPACE = r"[ \t\r\n]{1,32}"
@@ -24,25 +23,23 @@ _SPACE = r"[ \t\r\n]{1,32}"
 class Elements:
     """Writes elements, each from its opening mark to its closing one."""
 
-    def __init__(self, rules: Rules, vocabulary: Vocabulary, defs: Definitions, payload: TaggedCall, hint: str) -> None:
+    def __init__(self, rules: Rules, vocabulary: Vocabulary, defs: Definitions, payload: TaggedCall) -> None:
         tag = payload.parameter
         self._rules = rules
         self._vocabulary = vocabulary
         self._defs = defs
         self._payload = payload
-        self._hint = hint
         self._mark = _common(tag.open, tag.close)
-        self._members = MemberWriter(rules, hint)
-        self._literals = Literals(rules, vocabulary, defs, Form("json", avoided=(self._mark,)), f"{hint}_json")
+        self._members = MemberWriter(rules)
+        self._literals = Literals(rules, vocabulary, defs, Form("json", avoided=(self._mark,)))
         self._raw: dict[str, RawValues] = {}
         self._open: dict[str, str] = {}
-        self._numbers = count()
 
     def element(self, name: str, node: Node, *, depth: int = 0) -> str:
         """The body of a rule: element `name` with a value that fits; at `depth` 0 it is a call's parameter."""
         key = f"{name} {bool(depth)} {node!r}"
         if key not in self._open:
-            rule = self._open[key] = self._rules.reserve(f"{self._hint}_own_{next(self._numbers)}")
+            rule = self._open[key] = self._rules.reserve(f"element_{name}")
             self._rules.define(rule, self._body(name, node, depth))
         return self._open[key]
 
@@ -95,14 +92,14 @@ class Elements:
         part = containers[0]
         listed = part["type"] == "array" and "prefixItems" not in part
         named = part["type"] == "object" and "patternProperties" not in part
-        if named and self._payload.nested in (part.get("properties") or {}):
+        if named and self._payload.nested in (part.get("properties", ())):
             return []
         return [part] if listed or named else []
 
     def _children(self, part: dict[str, Any]) -> str:
         if part["type"] == "array":
             items = cast("Node", part.get("items", True))
-            least, most = max(int(part.get("minItems") or 0), 1), part.get("maxItems")
+            least, most = max(cast("int", part.get("minItems", 0)), 1), part.get("maxItems")
             if impossible(items, self._defs) or most == 0:
                 return ""
             return repeated(self._spaced(self.element(self._payload.nested, items, depth=1)), "", least, most)
@@ -114,9 +111,7 @@ class Elements:
         )
 
     def _spaced(self, element: str) -> str:
-        return self._rules.rule(
-            f"{self._hint}_child", sequence(element, f"({self._rules.terminal('space', pattern(_SPACE))})?")
-        )
+        return self._rules.rule("child", sequence(element, f"({self._rules.terminal('space', pattern(_SPACE))})?"))
 
 
 def _empty_means(view: Declared) -> str:

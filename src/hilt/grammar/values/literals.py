@@ -6,25 +6,22 @@ and what follows may stand some white space.
 
 import json
 import re
-from itertools import count
 from typing import Any, Literal, cast
 
 from msgspec import Struct
 
-from hilt.grammar.lark import Rules, either, exactly, literal, pattern, sequence
+from hilt.grammar.keywords import Node
+from hilt.grammar.lark import Rules, all_of, either, exactly, json_value, literal, none_within, pattern, sequence
 from hilt.grammar.values.members import MemberWriter, members_in, repeated
-from hilt.grammar.values.nodes import Definitions, KeyText, Node, impossible, referred
+from hilt.grammar.values.nodes import Definitions, KeyText, impossible, referred
 from hilt.grammar.values.texts import (
     CONTROLS,
     JSON_ESCAPE,
     PYTHON_ESCAPE,
-    all_of,
     conditions,
     counted,
     key_conditions,
-    none_within,
     number_terminal,
-    shape,
 )
 from hilt.grammar.vocabulary import Vocabulary
 
@@ -46,21 +43,16 @@ class Form(Struct, frozen=True):
 
 
 class Literals:
-    """Writes the values of schemas in one notation; `defs` are the schemas that references name.
+    """Writes the values of schemas in one notation; `defs` are the schemas that references name."""
 
-    Two of them that write into the same grammar have different `hint`s, with which their rules' names begin.
-    """
-
-    def __init__(self, rules: Rules, vocabulary: Vocabulary, defs: Definitions, form: Form, hint: str) -> None:
+    def __init__(self, rules: Rules, vocabulary: Vocabulary, defs: Definitions, form: Form) -> None:
         self._rules = rules
         self._vocabulary = vocabulary
         self._defs = defs
         self._form = form
         self._referred: dict[str, str] = {}
         self._any = ""
-        self._numbers = count()
-        self._hint = hint
-        self._members = MemberWriter(rules, hint)
+        self._members = MemberWriter(rules)
         space = r"[ \t\r\n]{0,4}" if form.kind == "marked" else r"[ \t\r\n]{0,32}"
         self._comma = rules.terminal("comma", pattern(f",{space}"))
         self._colon = rules.terminal("colon", pattern(f":{space}"))
@@ -127,20 +119,17 @@ class Literals:
                 return either([literal(t) for t in dict.fromkeys([json.dumps(value), *_spellings(value)])])
 
     def _rule(self, hint: str, node: Node) -> str:
-        return self._rules.rule(f"{self._hint}_{hint}", self.value(node))
-
-    def _reserved(self) -> str:
-        return self._rules.reserve(f"{self._hint}_own_{next(self._numbers)}")
+        return self._rules.rule(hint, self.value(node))
 
     def _reference(self, name: str, node: Node) -> str:
         if name not in self._referred:
-            rule = self._referred[name] = self._reserved()
+            rule = self._referred[name] = self._rules.reserve(name)
             self._rules.define(rule, self.value(node))
         return self._referred[name]
 
     def _anything(self) -> str:
         if not self._any:
-            self._any = self._reserved()
+            self._any = self._rules.reserve("any")
             kinds: list[Node] = [{"type": t} for t in ("string", "number", "boolean", "null", "array", "object")]
             self._rules.define(self._any, either([self.value(kind) for kind in kinds]))
         return self._any
@@ -167,14 +156,9 @@ class Literals:
         return either([literal(word) for word in words])
 
     def _list(self, node: dict[str, Any]) -> str:
-        prefix = cast("list[Node]", node.get("prefixItems") or [])
+        prefix = cast("list[Node]", node.get("prefixItems", []))
         items = cast("Node", node.get("items", True))
-        least, most = int(node.get("minItems") or 0), cast("int | None", node.get("maxItems"))
-        first_impossible = next((i for i, n in enumerate(prefix) if impossible(n, self._defs)), None)
-        if first_impossible is not None:
-            prefix, items = prefix[:first_impossible], False
-        if most is not None and most < len(prefix):
-            prefix, items = prefix[:most], False
+        least, most = cast("int", node.get("minItems", 0)), cast("int | None", node.get("maxItems"))
         room = None if most is None else most - len(prefix)
         further = "" if impossible(items, self._defs) or room == 0 else self._rule("item", items)
         if not prefix:
@@ -246,12 +230,12 @@ class Literals:
         return either([self._quoted_string(quote, PYTHON_ESCAPE, node) for quote in "\"'"])
 
     def _quoted_string(self, quote: str, escape: str, node: dict[str, Any]) -> str:
-        """A string in quotes. One with a pattern or a format has no escapes but those that JSON needs."""
+        """A string in quotes. One with a pattern has no escapes but those that JSON needs."""
         avoided = none_within(self._form.avoided)
-        if "pattern" in node and quote == '"' and not avoided and "format" not in node:
+        if "pattern" in node and quote == '"' and not avoided:
             wanted = {k: v for k, v in node.items() if k in _TEXT_KEYWORDS}
-            return self._rules.rule("string", f"%json {json.dumps({'type': 'string', **wanted})}")
-        if shape(node):
+            return self._rules.rule("string", json_value({"type": "string", **wanted}))
+        if "pattern" in node:
             plain = pattern(f"[^{quote}\\\\{CONTROLS}]*")
             return self._quoted(quote, [plain, *conditions(node)])
         return self._quoted(quote, [pattern(counted(node, rf"[^{quote}\\{CONTROLS}]|{escape}"))])

@@ -5,14 +5,14 @@ schema's order, because a parameter has no more than 64 bits. Members with other
 """
 
 from collections.abc import Callable, Mapping
-from itertools import count
 from typing import Any, cast
 
 from msgspec import Struct
 
+from hilt.grammar.keywords import Node
 from hilt.grammar.lark import Rules, either, sequence
-from hilt.grammar.values.nodes import Definitions, KeyText, Node, impossible, members_of
-from hilt.grammar.values.patterns import whole_text
+from hilt.grammar.values.nodes import Definitions, KeyText, impossible, members_of
+from hilt.grammar.values.texts import whole_text
 
 MOST_IN_ANY_ORDER = 60
 
@@ -28,34 +28,28 @@ class Members(Struct, frozen=True):
 
 
 def members_in(node: dict[str, Any], defs: Definitions) -> Members:
-    """The members of an object with this schema. A required one that is not declared counts as declared."""
-    required = cast("list[str]", node.get("required") or [])
+    """The members of an object with this schema."""
     additional = cast("Node", node.get("additionalProperties", True))
-    named = dict(members_of(node, "properties"))
-    if not impossible(additional, defs):
-        named |= {name: additional for name in required if name not in named}
+    named = members_of(node, "properties")
     names = tuple(named)
     by_pattern = [(whole_text(p), schema) for p, schema in members_of(node, "patternProperties").items()]
-    others = [(KeyText(p, names), s) for p, s in by_pattern if p is not None and not impossible(s, defs)]
-    if not impossible(additional, defs) and all(p is not None for p, _ in by_pattern):
-        others.append((KeyText(None, names, tuple(p for p, _ in by_pattern if p is not None)), additional))
-    possible = {name: schema for name, schema in named.items() if not impossible(schema, defs)}
+    others = [(KeyText(p, names), schema) for p, schema in by_pattern if not impossible(schema, defs)]
+    if not impossible(additional, defs):
+        others.append((KeyText(None, names, tuple(p for p, _ in by_pattern)), additional))
     return Members(
-        possible,
-        frozenset(required) & possible.keys(),
+        {name: schema for name, schema in named.items() if not impossible(schema, defs)},
+        frozenset(node.get("required", ())),
         tuple(others),
-        int(node.get("minProperties") or 0),
+        node.get("minProperties", 0),
         node.get("maxProperties"),
     )
 
 
 class MemberWriter:
-    """Writes rules for the members of objects; `defs` are the schemas that references name."""
+    """Writes rules for the members of objects."""
 
-    def __init__(self, rules: Rules, hint: str) -> None:
+    def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._hint = hint
-        self._numbers = count()
 
     def body(
         self,
@@ -83,10 +77,7 @@ class MemberWriter:
         return self._in_any_order(written, members.required, extra, separator, least, members.most)
 
     def _one(self, body: str) -> str:
-        return self._rules.rule(f"{self._hint}_member", body) if " " in body else body
-
-    def _reserved(self) -> str:
-        return self._rules.reserve(f"{self._hint}_part_{next(self._numbers)}")
+        return self._rules.rule("member", body) if " " in body else body
 
     def _in_any_order(
         self,
@@ -98,8 +89,8 @@ class MemberWriter:
         most: int | None,
     ) -> str:
         bodies = [written[name] for name in sorted(written, key=lambda name: name not in required)]
-        first = self._reserved() if separator or (extra and least) else ""
-        rest = self._reserved()
+        first = self._rules.reserve("members") if separator or (extra and least) else ""
+        rest = self._rules.reserve("members")
         ends = [f"is_ones([0:{len(required)}])"] if required else []
         if least > len(required) and not extra:
             ends.append(f"bit_count_ge(_, {least})")
@@ -121,18 +112,18 @@ class MemberWriter:
     ) -> str:
         """The members in the schema's order, and behind them those under other names."""
         extras = f"({sequence(separator, extra)})*" if extra else ""
-        rest = self._rules.rule(f"{self._hint}_rest", extras or '""')
+        rest = self._rules.rule("rest", extras or '""')
         alone = repeated(extra, separator, 0 if nothing else 1, None) if extra else ('""' if nothing else "")
-        first = self._rules.rule(f"{self._hint}_first", alone) if alone else ""
+        first = self._rules.rule("first", alone) if alone else ""
         for name, body in reversed(written.items()):
             after = rest
             with_it = sequence(body, after)
             if name in required:
-                rest = self._rules.rule(f"{self._hint}_rest", sequence(separator, with_it))
-                first = self._rules.rule(f"{self._hint}_first", with_it)
+                rest = self._rules.rule("rest", sequence(separator, with_it))
+                first = self._rules.rule("first", with_it)
             else:
-                rest = self._rules.rule(f"{self._hint}_rest", f"{sequence(separator, with_it)} | {after}")
-                first = self._rules.rule(f"{self._hint}_first", " | ".join(filter(None, (with_it, first))))
+                rest = self._rules.rule("rest", f"{sequence(separator, with_it)} | {after}")
+                first = self._rules.rule("first", " | ".join(filter(None, (with_it, first))))
         return first
 
 

@@ -5,16 +5,16 @@ from typing import Any, TypeAlias, cast
 
 from msgspec import Struct
 
-Node: TypeAlias = "bool | dict[str, Any]"
+from hilt.grammar.keywords import Node, type_of
+
 Definitions: TypeAlias = Mapping[str, Node]
 
 _REFERENCE = "#/$defs/"
-TYPES = ("string", "number", "integer", "boolean", "null", "array", "object")
 
 
 def members_of(node: dict[str, Any], keyword: str) -> dict[str, Node]:
     """The schemas by name under `properties` or `patternProperties`."""
-    return cast("dict[str, Node]", node.get(keyword) or {})
+    return cast("dict[str, Node]", node.get(keyword, {}))
 
 
 def definitions(root: Node) -> dict[str, Node]:
@@ -23,11 +23,11 @@ def definitions(root: Node) -> dict[str, Node]:
 
 
 def referred(node: Node, defs: Definitions) -> tuple[str, Node] | None:
-    """The name and the schema to which a node refers, if it does; a name that is not defined allows nothing."""
+    """The name and the schema to which a node refers, if it does."""
     if isinstance(node, bool) or "$ref" not in node:
         return None
-    name = str(node["$ref"]).removeprefix(_REFERENCE).replace("~1", "/").replace("~0", "~")
-    return name, defs.get(name, False)
+    name = str(node["$ref"]).removeprefix(_REFERENCE)
+    return name, defs[name]
 
 
 def impossible(node: Node, defs: Definitions, followed: tuple[str, ...] = ()) -> bool:
@@ -38,7 +38,7 @@ def impossible(node: Node, defs: Definitions, followed: tuple[str, ...] = ()) ->
         return reference[0] in followed or impossible(reference[1], defs, (*followed, reference[0]))
     if "anyOf" in node:
         return all(impossible(branch, defs, followed) for branch in node["anyOf"])
-    return "enum" in node and not node["enum"]
+    return False
 
 
 def alternatives(node: Node, defs: Definitions, followed: tuple[str, ...] = ()) -> Iterator[Node]:
@@ -58,29 +58,8 @@ def alternatives(node: Node, defs: Definitions, followed: tuple[str, ...] = ()) 
             by_type.setdefault(type_of(value), []).append(value)
         for values in by_type.values():
             yield {"enum": values}
-    elif node.get("type") in TYPES:
-        yield node
     else:
-        yield True
-
-
-def type_of(value: Any) -> str:
-    """The JSON type of a value; whole numbers are integers however they are written."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "integer" if value.is_integer() else "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"
+        yield node
 
 
 def type_named(alternative: dict[str, Any]) -> str:

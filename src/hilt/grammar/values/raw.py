@@ -12,10 +12,11 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from hilt.dialects.declared import ANY_BUT_STRING, STRING, Declared, coerce, declared
-from hilt.grammar.lark import Rules, either, literal, pattern, sequence
+from hilt.grammar.keywords import Node
+from hilt.grammar.lark import Rules, all_of, either, literal, no, none_within, pattern, sequence
 from hilt.grammar.values.literals import Literals
-from hilt.grammar.values.nodes import Definitions, Node, alternatives, type_named
-from hilt.grammar.values.texts import INTEGER, NUMBER, all_of, conditions, no, none_within
+from hilt.grammar.values.nodes import Definitions, alternatives, type_named
+from hilt.grammar.values.texts import INTEGER, NUMBER, conditions
 from hilt.grammar.vocabulary import Vocabulary, written
 
 _SPACE = r"[\s\x1c-\x1f]*"

@@ -1,30 +1,20 @@
-"""What a grammar of values leaves to the check of the finished call."""
+"""What a grammar of values leaves to the check of the finished call, beyond what the normal form leaves to it."""
 
 from collections.abc import Iterator
 from typing import Any, Literal, cast
 
-from msgspec import Struct
-
+from hilt.grammar.keywords import Node, Unenforced, step
 from hilt.grammar.values.members import MOST_IN_ANY_ORDER, members_in
-from hilt.grammar.values.nodes import Definitions, Node, members_of
-from hilt.grammar.values.patterns import whole_text
+from hilt.grammar.values.nodes import Definitions, definitions, members_of
 from hilt.grammar.values.texts import LONGEST_BOUND
 
 
-class Unenforced(Struct, frozen=True):
-    """A keyword that the grammar leaves free: where it stands (`/properties/a`), its name, and why."""
-
-    path: str
-    keyword: str
-    reason: str
-
-
 def unenforced(root: Node, notation: Literal["raw", "python", "marked", "elements"]) -> tuple[Unenforced, ...]:
-    """The keywords of a schema in normal form that values in this notation don't enforce."""
-    defs = {} if isinstance(root, bool) else members_of(root, "$defs")
+    """The keywords of a normal form that values in this notation don't enforce, each by its place in that form."""
+    defs = definitions(root)
     found = list(_in_node(root, "", defs, notation))
     for name, node in defs.items():
-        found += _in_node(node, f"/$defs/{_step(name)}", defs, notation)
+        found += _in_node(node, step("/$defs", name), defs, notation)
     return tuple(found)
 
 
@@ -38,19 +28,17 @@ def _in_node(node: Node, path: str, defs: Definitions, notation: str) -> Iterato
         if part.get("type") == "object":
             yield from _in_object(part, place, defs, notation)
         for keyword in ("properties", "patternProperties"):
-            pending += [(n, f"{place}/{keyword}/{_step(k)}") for k, n in members_of(part, keyword).items()]
+            pending += [(n, step(step(place, keyword), k)) for k, n in members_of(part, keyword).items()]
         for keyword in ("anyOf", "prefixItems"):
-            branches = cast("list[Node]", part.get(keyword) or [])
-            pending += [(n, f"{place}/{keyword}/{i}") for i, n in enumerate(branches)]
-        pending += [(part[k], f"{place}/{k}") for k in ("items", "additionalProperties") if k in part]
+            branches = cast("list[Node]", part.get(keyword, []))
+            pending += [(n, step(step(place, keyword), i)) for i, n in enumerate(branches)]
+        pending += [(part[k], step(place, k)) for k in ("items", "additionalProperties") if k in part]
 
 
 def _in_text(node: dict[str, Any], path: str) -> Iterator[Unenforced]:
-    if "pattern" in node and whole_text(node["pattern"]) is None:
-        yield Unenforced(path, "pattern", "the pattern can't be told of a whole text")
     for keyword in ("minLength", "maxLength"):
-        if (node.get(keyword) or 0) > LONGEST_BOUND:
-            yield Unenforced(path, keyword, f"texts are counted up to {LONGEST_BOUND:,} characters")
+        if node.get(keyword, 0) > LONGEST_BOUND:
+            yield Unenforced(step(path, keyword), keyword, f"texts are counted up to {LONGEST_BOUND:,} characters")
 
 
 def _in_object(node: dict[str, Any], path: str, defs: Definitions, notation: str) -> Iterator[Unenforced]:
@@ -61,8 +49,4 @@ def _in_object(node: dict[str, Any], path: str, defs: Definitions, notation: str
         ("maxProperties", members.most is not None and (bool(members.others) or members.most < len(members.named))),
     ):
         if matters and not counted and not (notation == "elements" and not members.others):
-            yield Unenforced(path, keyword, "declared members and others can't be counted together")
-
-
-def _step(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
+            yield Unenforced(step(path, keyword), keyword, "declared members and others can't be counted together")

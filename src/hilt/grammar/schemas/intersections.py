@@ -13,10 +13,10 @@ from typing import Any
 import jsonschema_rs
 
 from hilt.conversation import InvalidRequest
-from hilt.grammar.checking import validator
 from hilt.grammar.keywords import Node, Unenforced, step
-from hilt.grammar.normal_form import NormalForm, together
-from hilt.grammar.numbers import both, held, numbers_of
+from hilt.grammar.schemas.checking import validator
+from hilt.grammar.schemas.normal_form import NormalForm, together
+from hilt.grammar.schemas.numbers import both, held, numbers_of
 
 MAX_BRANCHES = 256
 MAX_MERGES = 20_000
@@ -232,7 +232,7 @@ class Intersections:
             self.leave_out(b.get("at", path), "patternProperties", "patterns of names meet those of another schema")
             patterns["b"] = {}
             rest = (rest[0], True)
-            b = {key: value for key, value in b.items() if key not in ("patternProperties", "additionalProperties")}
+            b = {key: value for key, value in b.items() if key != "patternProperties"} | {"additionalProperties": True}
         properties: dict[str, Node] = {}
         for name in [*a.get("properties", {}), *b.get("properties", {})]:
             if name not in properties:
@@ -246,8 +246,8 @@ class Intersections:
                 name: together([patterns["a"].get(name, rest[0]), patterns["b"].get(name, rest[1])], path)
                 for name in names
             }
-        if (other := together(list(rest), path)) is not True:
-            node["additionalProperties"] = other
+        if "additionalProperties" in a or "additionalProperties" in b:
+            node["additionalProperties"] = together(list(rest), path)
         required = list(dict.fromkeys([*a.get("required", ()), *b.get("required", ())]))
         if required:
             node["required"] = required

@@ -6,13 +6,13 @@ comes from keywords carries `at`, where it stood in the client's schema, until `
 
 from typing import Any
 
-from hilt.grammar.checking import validator
-from hilt.grammar.disjoint import Comparison
-from hilt.grammar.formats import FORMATS, MAX_CHARS
 from hilt.grammar.keywords import TYPES, Node, Schema, Unenforced, is_list, is_object, step, type_of
-from hilt.grammar.numbers import held, numbers_of, plainly_written
-from hilt.grammar.patterns import Plain, read_pattern
-from hilt.grammar.reading import PlainSchema
+from hilt.grammar.schemas.checking import validator
+from hilt.grammar.schemas.disjoint import Comparison
+from hilt.grammar.schemas.formats import FORMATS, MAX_CHARS
+from hilt.grammar.schemas.numbers import held, numbers_of, plainly_written
+from hilt.grammar.schemas.patterns import Plain, read_pattern
+from hilt.grammar.schemas.reading import PlainSchema
 
 MAX_COUNT = 1_000_000
 """The largest length or number of items or members that a grammar holds a model to."""
@@ -255,13 +255,13 @@ class NormalForm:
             node["required"] = list(schema["required"])
         simple = _as_simple(schema, "additionalProperties") and "unevaluatedProperties" in schema
         rest = "unevaluatedProperties" if simple else "additionalProperties"
-        if schema.get(rest, True) is not True:
+        if rest in schema:
             node["additionalProperties"] = self.node(schema[rest], step(path, rest))
         patterns = node.get("patternProperties", {})
         if not all(self.is_plain(pattern) for pattern in patterns):
             self.leave_out(path, "patternProperties", "a pattern is beyond what a grammar can hold")
             del node["patternProperties"]
-            node.pop("additionalProperties", None)
+            node["additionalProperties"] = True
         if len(node) > 1:
             node["at"] = path
         return node

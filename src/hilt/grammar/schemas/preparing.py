@@ -1,19 +1,4 @@
-"""A client's JSON Schema made ready: a normal form for grammars, and an honest list of what that doesn't enforce.
-
-A node of the normal form is one of
-
-- `True` or `False`;
-- `{"$ref": "#/$defs/NAME"}`, alone;
-- `{"anyOf": [nodes]}`, alone;
-- `{"enum": [values]}`, alone;
-- `{"type": T, …}` with the keywords of that one type: `pattern`, `minLength`, `maxLength` (string); `minimum` or
-  `exclusiveMinimum`, `maximum` or `exclusiveMaximum`, `multipleOf` (integer, number); `prefixItems`, `items`,
-  `minItems`, `maxItems` (array); `properties`, `required`, `additionalProperties`, `patternProperties`,
-  `minProperties`, `maxProperties` (object). Formats have become patterns; every required name is in `properties`.
-
-`$defs` stand at the root. The normal form accepts all that the schema accepts, and nothing else when `unenforced` is
-empty. That is said of values: the grammar made from it also fixes the order of members and how numbers are spelled.
-"""
+"""From a client's JSON Schema to its normal form: read, spelled out, joined, and rid of what nothing satisfies."""
 
 from typing import Any
 
@@ -21,12 +6,12 @@ import jsonschema_rs
 from msgspec import Struct
 
 from hilt.conversation import InvalidRequest
-from hilt.grammar.checking import validator
-from hilt.grammar.intersections import Intersections
 from hilt.grammar.keywords import Node, Schema, Unenforced, is_list, is_object
-from hilt.grammar.normal_form import NormalForm
-from hilt.grammar.reading import read_schema
-from hilt.grammar.satisfying import Satisfying
+from hilt.grammar.schemas.checking import validator
+from hilt.grammar.schemas.intersections import Intersections
+from hilt.grammar.schemas.normal_form import NormalForm
+from hilt.grammar.schemas.reading import read_schema
+from hilt.grammar.schemas.satisfying import Satisfying
 
 
 class Prepared(Struct, frozen=True):

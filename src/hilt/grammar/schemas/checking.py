@@ -6,8 +6,8 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 
-from hilt.grammar.formats import FORMATS, has_format
 from hilt.grammar.keywords import Schema, step
+from hilt.grammar.schemas.formats import FORMATS, has_format
 
 MAX_FAULTS = 5
 _MAX_MESSAGE_CHARS = 300

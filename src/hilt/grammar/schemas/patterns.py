@@ -10,6 +10,20 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from hilt.grammar.schemas.code_points import (
+    DIGITS,
+    LAST,
+    LINE_ENDS,
+    SPACE,
+    WORD,
+    CodePoints,
+    Range,
+    char_text,
+    class_text,
+    only,
+    others,
+)
+
 MAX_PATTERN_CHARS = 4096
 MAX_EXPANDED_SIZE = 20_000
 """The most characters and classes in a pattern once its counted repetitions are written out."""
@@ -17,25 +31,7 @@ MAX_GROUP_SIZE = 2_000
 """The same for a repetition of more than one character: engines build states for these as they run."""
 _MAX_GROUPS = 64
 _ANY = r"[\s\S]*"
-_LAST = 0x10FFFF
-
-Range: TypeAlias = tuple[int, int]
-_DIGIT: tuple[Range, ...] = ((0x30, 0x39),)
-_WORD: tuple[Range, ...] = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
-_SPACE: tuple[Range, ...] = (
-    (0x09, 0x0D),
-    (0x20, 0x20),
-    (0xA0, 0xA0),
-    (0x1680, 0x1680),
-    (0x2000, 0x200A),
-    (0x2028, 0x2029),
-    (0x202F, 0x202F),
-    (0x205F, 0x205F),
-    (0x3000, 0x3000),
-    (0xFEFF, 0xFEFF),
-)
-_NEWLINE: tuple[Range, ...] = ((0x0A, 0x0A), (0x0D, 0x0D), (0x2028, 0x2029))
-_CLASSES = {"d": _DIGIT, "w": _WORD, "s": _SPACE}
+_CLASSES = {"d": DIGITS, "w": WORD, "s": SPACE}
 _CONTROLS = {"f": 0x0C, "n": 0x0A, "r": 0x0D, "t": 0x09, "v": 0x0B}
 
 
@@ -107,11 +103,6 @@ def read_pattern(pattern: str) -> Reading:
     return Plain(f"^(?:{'|'.join(text.text for text in written)})$")
 
 
-def literal(text: str) -> str:
-    """`text` as a pattern that matches just it."""
-    return "".join(_char(ord(char)) for char in text)
-
-
 class _Parser:
     """A recursive descent over one pattern; `beyond` is the first thing found that a regular language can't say."""
 
@@ -142,7 +133,7 @@ class _Parser:
             case "$":
                 return _Anchor(at_start=False)
             case ".":
-                return _Text(_class(_complement(_NEWLINE), []), 1)
+                return _Text(class_text(LINE_ENDS, negated=True), 1)
             case "(":
                 return self.group(depth)
             case "[":
@@ -152,7 +143,7 @@ class _Parser:
             case "*" | "+" | "?":
                 raise _Beyond("a repetition has nothing to repeat")
             case _:
-                return _Text(_char(ord(char)), 1)
+                return _Text(char_text(ord(char)), 1)
 
     def group(self, depth: int) -> _Term:
         if self.taken("?"):
@@ -214,9 +205,9 @@ class _Parser:
 
     def escape(self) -> _Term:
         ranges, named = self.escaped(in_class=False)
-        return _Text(_class(ranges, []), 1) if named is None else _Text(named, 1)
+        return _Text(class_text(ranges), 1) if named is None else _Text(named, 1)
 
-    def escaped(self, *, in_class: bool) -> tuple[tuple[Range, ...], str | None]:
+    def escaped(self, *, in_class: bool) -> tuple[CodePoints, str | None]:
         r"""What follows a backslash: code points, or a property class (`\p{L}`) as text."""
         if self.position >= len(self.pattern):
             raise _Beyond("it ends with a backslash")
@@ -224,25 +215,25 @@ class _Parser:
         self.position += 1
         if char.lower() in _CLASSES:
             ranges = _CLASSES[char.lower()]
-            return (ranges if char.islower() else _complement(ranges)), None
+            return (ranges if char.islower() else others(ranges)), None
         if char in _CONTROLS:
-            return _one(_CONTROLS[char]), None
+            return only(_CONTROLS[char]), None
         match char:
             case "b" if in_class:
-                return _one(8), None
+                return only(8), None
             case "b" | "B":
                 self.beyond = self.beyond or "it asks for a word boundary"
                 return (), ""
             case "0" if not _digits(self.pattern[self.position : self.position + 1]):
-                return _one(0), None
+                return only(0), None
             case "x" | "u":
-                return _one(self.code_point(char)), None
+                return only(self.code_point(char)), None
             case "c" if self.pattern[self.position : self.position + 1].isascii():
                 letter = self.pattern[self.position : self.position + 1]
                 if not letter.isalpha():
                     raise _Beyond("a control escape names no letter")
                 self.position += 1
-                return _one(ord(letter) % 32), None
+                return only(ord(letter) % 32), None
             case "p" | "P":
                 return (), self.property_class(char)
             case "k" if not in_class:
@@ -252,7 +243,7 @@ class _Parser:
             case _ if char.isalnum():
                 raise _Beyond(f"\\{char} is not an escape of ECMA-262")
             case _:
-                return _one(ord(char)), None
+                return only(ord(char)), None
 
     def code_point(self, kind: str) -> int:
         if kind == "u" and self.taken("{"):
@@ -302,23 +293,22 @@ class _Parser:
                     continue
                 self.position = mark
             ranges.extend(low)
-        if not negated:
-            return _Text(_class(tuple(ranges), named), 1)
-        if named:
-            return _Text(f"[^{_members(tuple(ranges))}{''.join(named)}]", 1)
-        return _Text(_class(_complement(tuple(ranges)), []), 1)
+        text = class_text(tuple(ranges), named, negated=negated)
+        if not text:
+            raise _Beyond("it has a class that no character belongs to")
+        return _Text(text, 1)
 
-    def is_range(self, low: tuple[Range, ...]) -> bool:
+    def is_range(self, low: CodePoints) -> bool:
         single = len(low) == 1 and low[0][0] == low[0][1]
         after = self.pattern[self.position + 1 : self.position + 2]
         return single and self.pattern.startswith("-", self.position) and after not in ("", "]")
 
-    def member(self) -> tuple[tuple[Range, ...], str | None]:
+    def member(self) -> tuple[CodePoints, str | None]:
         if self.position >= len(self.pattern):
             raise _Beyond("a class is not closed")
         char = self.pattern[self.position]
         self.position += 1
-        return self.escaped(in_class=True) if char == "\\" else (_one(ord(char)), None)
+        return self.escaped(in_class=True) if char == "\\" else (only(ord(char)), None)
 
 
 def _anchored(branch: list[_Term]) -> list[_Text]:
@@ -366,10 +356,6 @@ def _quantifier(least: int, most: int | None) -> str:
     return f"{{{least}}}" if least == most else f"{{{least},{'' if most is None else most}}}"
 
 
-def _one(code: int) -> tuple[Range, ...]:
-    return ((code, code),)
-
-
 def _digits(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
@@ -379,60 +365,8 @@ def _hexadecimal(text: str) -> bool:
 
 
 def _code_point(digits: str) -> int:
-    if not _hexadecimal(digits) or (code := int(digits, 16)) > _LAST:
+    if not _hexadecimal(digits) or (code := int(digits, 16)) > LAST:
         raise _Beyond("an escaped code point is not hexadecimal")
     if 0xD800 <= code <= 0xDFFF:
         raise _Beyond("it names half of a surrogate pair")
     return code
-
-
-def _merged(ranges: tuple[Range, ...]) -> list[Range]:
-    merged: list[Range] = []
-    for low, high in sorted(ranges):
-        if merged and low <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
-        else:
-            merged.append((low, high))
-    return merged
-
-
-def _complement(ranges: tuple[Range, ...]) -> tuple[Range, ...]:
-    gaps: list[Range] = []
-    start = 0
-    for low, high in _merged(ranges):
-        if low > start:
-            gaps.append((start, low - 1))
-        start = high + 1
-    return (*gaps, (start, _LAST)) if start <= _LAST else tuple(gaps)
-
-
-def _class(ranges: tuple[Range, ...], named: list[str]) -> str:
-    merged = _merged(ranges)
-    if not named:
-        if merged == [(0, _LAST)]:
-            return r"[\s\S]"
-        if not merged:
-            raise _Beyond("it has a class that no character belongs to")
-        if len(merged) == 1 and merged[0][0] == merged[0][1]:
-            return _char(merged[0][0])
-        if merged[-1][1] == _LAST:
-            return f"[^{_members(_complement(tuple(merged)))}]"
-    if len(named) == 1 and not merged:
-        return named[0]
-    return f"[{_members(tuple(merged))}{''.join(named)}]"
-
-
-def _members(ranges: tuple[Range, ...]) -> str:
-    return "".join(
-        _char(low) if low == high else f"{_char(low)}{'-' if high > low + 1 else ''}{_char(high)}"
-        for low, high in _merged(ranges)
-    )
-
-
-def _char(code: int) -> str:
-    char = chr(code)
-    if char.isascii() and (char.isalnum() or char in " !\"%',/:;<=>@_`"):
-        return char
-    if 0x20 < code < 0x7F:
-        return "\\" + char
-    return f"\\u{code:04X}" if code <= 0xFFFF else f"\\u{{{code:X}}}"

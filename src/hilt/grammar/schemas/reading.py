@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Struct
 
 from hilt.conversation import InvalidRequest
-from hilt.grammar.formats import FORMATS
 from hilt.grammar.keywords import (
     ANNOTATIONS,
     LISTS,
@@ -26,9 +25,10 @@ from hilt.grammar.keywords import (
     is_object,
     step,
 )
-from hilt.grammar.patterns import Beyond, Plain, TooLarge, read_pattern
-from hilt.grammar.reference_graph import standing_for_itself
-from hilt.grammar.references import Addresses, Place
+from hilt.grammar.schemas.formats import FORMATS
+from hilt.grammar.schemas.patterns import Beyond, Plain, TooLarge, read_pattern
+from hilt.grammar.schemas.reference_graph import standing_for_itself
+from hilt.grammar.schemas.references import Addresses, Place
 
 MAX_DEPTH = 128
 """How deep the JSON of a schema may nest; two levels make one level of properties."""

@@ -11,10 +11,10 @@ import llguidance
 import msgspec
 
 from hilt.conversation import InvalidRequest
-from hilt.grammar.formats import FORMATS
-from hilt.grammar.intersections import Intersections, either
 from hilt.grammar.keywords import Node, Unenforced, is_object, step
-from hilt.grammar.reference_graph import MAX_REFERENCE_DEPTH, reference_depth
+from hilt.grammar.schemas.formats import FORMATS
+from hilt.grammar.schemas.intersections import Intersections, either
+from hilt.grammar.schemas.reference_graph import MAX_REFERENCE_DEPTH, reference_depth
 
 MAX_NODE_DEPTH = 24
 """How deep nodes nest before the rest is moved to `$defs`, so that every reader of the grammar stays shallow."""
@@ -207,8 +207,8 @@ class Satisfying:
             kept["required"] = list(required)
         if names:
             kept["patternProperties"] = names
-        if (rest := self.finish(node.get("additionalProperties", True), depth + 1)) is not True:
-            kept["additionalProperties"] = rest
+        if "additionalProperties" in node:
+            kept["additionalProperties"] = self.finish(node["additionalProperties"], depth + 1)
         return self.counted(kept, node)
 
     def counted(self, kept: dict[str, Any], node: dict[str, Any]) -> Node:
