@@ -29,7 +29,7 @@ from hilt.grammar.replies import marks_of, write_grammar
 from hilt.grammar.vocabulary import Vocabulary, read_vocabulary
 
 STACK_BYTES = 64 << 20
-KEPT_SCHEMAS_BYTES = 16 << 20  # of the JSON text of schemas; what is made of them is some ten times larger
+KEPT_SCHEMAS_BYTES = 16 << 20  # counted in the JSON text of the schemas
 KEPT_TERMS_BYTES = 32 << 20
 
 logger = logging.getLogger(__name__)
