@@ -90,15 +90,17 @@ class Masks:
                     words[row] = _bits_of(tokens, words.shape[1])
                 case Matched(matcher, but):
                     matchers.append((matcher, row))
-                    banned[row] = but
+                    if but:
+                        banned[row] = but
             constrained.append((guarded, row))
         if matchers:
             self._write(matchers, words)
         for row, tokens in banned.items():
             words[row] &= ~_bits_of(tokens, words.shape[1])
+        some = words.any(axis=1)
         for guarded, row in constrained:
             guarded.verify()
-            if not words[row].any():
+            if not some[row]:
                 guarded.fault = guarded.fault or Bug("the grammar allows no token that the model has")
             if guarded.fault is not None:
                 words[row] = _ALL
