@@ -119,21 +119,47 @@ class BlockWriter:
     # Blocks without a mark
 
     def _bare_openers(self) -> list[Opener]:
-        """Blocks that begin with a call, which only a tool's name tells from other text."""
+        """Blocks that begin without a mark: with words of their own, or with a call of one of the tools."""
         group = self._dialect.group
-        begin = [exactly(token) for token in _TOKEN.findall(group.open)] if group is not None else []
+        tokens = _TOKEN.findall(group.open) if group is not None else []
+        begin = [exactly(token) for token in tokens]
         openers = self._own_openers()
+        if any(len(token) > 1 for token in tokens):
+            return [*openers, Opener(self._behind_opening(), regex=GAP.join(begin))]
         for payload in self._dialect.payloads:
-            for tool in self._tools:
-                match payload:
-                    case JsonCall():
+            match payload:
+                case JsonCall(kind=None):
+                    for tool in self._tools:
                         head, rest = self._calls.json_head(payload, tool), self._calls.json_rest(payload, tool)
-                    case LiteralCall() if not payload.method:
+                        openers.append(Opener(self._behind_first(rest), regex=GAP.join([*begin, head])))
+                case JsonCall():
+                    calls = self._rules.rule(
+                        "kind", " | ".join(self._calls.behind_kind(payload, t) for t in self._tools)
+                    )
+                    head = self._calls.kind_head(payload)
+                    openers.append(Opener(self._behind_first(calls), regex=GAP.join([*begin, head])))
+                case LiteralCall() if not payload.method:
+                    for tool in self._tools:
                         head, rest = self._calls.literal_head(payload, tool), self._calls.literal_rest(payload, tool)
-                    case _:
-                        continue
-                openers.append(Opener(self._behind_first(rest), regex=GAP.join([*begin, head])))
+                        openers.append(Opener(self._behind_first(rest), regex=GAP.join([*begin, head])))
+                case _:
+                    pass
         return openers
+
+    def bare_calls(self) -> list[str]:
+        """The regular expressions of bare calls of any tool; behind the name of one that is offered the block has begun
+        before they match."""
+        bare = any(not span.open for span in self.spans)
+        payloads = [p for p in self._dialect.payloads if isinstance(p, JsonCall) and p.kind is None and not p.keyed]
+        return [self._calls.any_json_call(payload) for payload in payloads] if bare else []
+
+    def _behind_opening(self) -> str:
+        """The body of a rule: a block behind the tokens that open its group."""
+        group = self._dialect.group
+        assert group is not None
+        one = self._call(self._tools, bare=True)
+        more = f"({self._separator()} {one})*" if self._several else ""
+        return sequence(self._gap, one, more, self._gap, self._tokens(group.close))
 
     def _own_openers(self) -> list[Opener]:
         """The marks with which payloads themselves begin, and what may follow them: a call, or a mark of content."""

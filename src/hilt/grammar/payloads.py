@@ -75,9 +75,23 @@ class CallWriter:
         members = [_member(payload.name_keys[:1], exactly(json.dumps(tool.name, ensure_ascii=False)))]
         if payload.id_key and payload.id_first:
             members.insert(0, f"({self._id_member(payload)},{GAP})?")
-        if payload.kind is not None:
-            members.insert(0, f"{_member(payload.kind[:1], exactly(json.dumps(payload.kind[1])))},{GAP}")
-        return rf"\{{{GAP}{''.join(members)}"
+        return f"{self.kind_head(payload)}{',' + GAP if payload.kind else ''}{''.join(members)}"
+
+    def kind_head(self, payload: JsonCall) -> str:
+        """The regular expression of the beginning of a JSON call, up to the member that says what it is."""
+        kind = "" if payload.kind is None else f"{_member(payload.kind[:1], exactly(json.dumps(payload.kind[1])))}{GAP}"
+        return rf"\{{{GAP}{kind}"
+
+    def behind_kind(self, payload: JsonCall, tool: Offer) -> str:
+        """The body of a rule: what follows `kind_head` in a call."""
+        name = _member(payload.name_keys[:1], exactly(json.dumps(tool.name, ensure_ascii=False)))
+        head = self._rules.terminal(f"name_{tool.name}", pattern(f"{GAP},{GAP}{name}"))
+        return sequence(head, self.json_rest(payload, tool))
+
+    def any_json_call(self, payload: JsonCall) -> str:
+        """The regular expression of a JSON call of any tool up to the beginning of its arguments."""
+        name = _member(payload.name_keys, '"[^"]+"')
+        return rf"\{{{GAP}{name}{GAP},{GAP}{_member(payload.argument_keys, '')}\{{"
 
     def json_rest(self, payload: JsonCall, tool: Offer) -> str:
         """The body of a rule: what follows the tool's name in a JSON call."""

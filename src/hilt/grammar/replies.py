@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hilt.dialects import Dialect
 from hilt.dialects.beginnings import openings
-from hilt.dialects.spec import HeadedJson, JsonCall, LiteralCall, Span, TaggedCall
+from hilt.dialects.spec import HeadedJson, JsonCall, LiteralCall, Payload, Span, TaggedCall
 from hilt.grammar.blocks import BlockWriter
 from hilt.grammar.lark import Rules, json_value, sequence
 from hilt.grammar.messages import MessageWriter
@@ -43,6 +44,7 @@ class JsonAnswer(Struct, frozen=True):
     several: bool = True
 
 
+T = TypeVar("T")
 Demand: TypeAlias = FreeReply | ForcedCalls | NoCalls | JsonAnswer
 
 
@@ -54,6 +56,7 @@ def write_grammar(
     `tools` are those that may be called. Without any, a free reply is one without calls.
     """
     given = [(tool.name, tool.parameters) for tool in tools]
+    dialect = native(dialect, vocabulary)
     rules = Rules(forcing=not _spells_special([given, demand], vocabulary))
     several = demand.several if isinstance(demand, FreeReply | ForcedCalls | JsonAnswer) else False
     if isinstance(demand, FreeReply) and not tools:
@@ -73,6 +76,35 @@ def write_grammar(
         case JsonAnswer(schema):
             start = writer.answered(schema, or_calls=bool(tools))
     return rules.text(start)
+
+
+def native(dialect: Dialect, vocabulary: Vocabulary) -> Dialect:
+    """The dialect without the variants of other models: where some marks are special tokens of this model, the others
+    are none of its."""
+    blocks = _of_this_model(dialect.blocks, [span.open for span in dialect.blocks], vocabulary)
+    payloads = _of_this_model(dialect.payloads, [_mark_in(p) for p in dialect.payloads], vocabulary)
+    return replace(dialect, blocks=blocks, payloads=payloads)
+
+
+def _of_this_model(variants: tuple[T, ...], marks: Sequence[str], vocabulary: Vocabulary) -> tuple[T, ...]:
+    """The first variant, those without a mark, and those whose mark holds a special token; all if none does."""
+    own = [any(isinstance(piece, int) for piece in vocabulary.pieces(mark)) for mark in marks]
+    if not any(own):
+        return variants
+    kept = zip(variants, own, marks, strict=True)
+    return tuple(v for v, is_own, mark in kept if is_own or not mark or v == variants[0])
+
+
+def _mark_in(payload: Payload) -> str:
+    match payload:
+        case TaggedCall():
+            return payload.parameter.open
+        case HeadedJson():
+            return payload.open + payload.prefix + payload.end.strip()
+        case LiteralCall():
+            return payload.notation.quote
+        case JsonCall():
+            return ""
 
 
 def _spells_special(given: Any, vocabulary: Vocabulary) -> bool:
@@ -131,7 +163,7 @@ class _ReplyWriter:
         openers = self._blocks.openers()
         known = {o.mark for o in openers}
         others = [mark for mark in self._banned() if mark not in known]
-        text = FreeText(self._rules, self._vocabulary, openers, others)
+        text = FreeText(self._rules, self._vocabulary, openers, others, self._blocks.bare_calls())
         opened = self._rules.rule("opened", " | ".join(text.opened()))
         return f"{opened}* {text.free()}"
 
@@ -139,7 +171,8 @@ class _ReplyWriter:
         """Text alone."""
         openers = self._blocks.openers()
         marks = dict.fromkeys([*(o.mark for o in openers if o.mark), *self._banned()])
-        return FreeText(self._rules, self._vocabulary, [o for o in openers if o.regex], list(marks)).free()
+        bare = [o for o in openers if o.regex]
+        return FreeText(self._rules, self._vocabulary, bare, list(marks), self._blocks.bare_calls()).free()
 
     def _banned(self) -> list[str]:
         """The marks behind which a call may be read, but for one with which content may begin."""

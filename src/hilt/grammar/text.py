@@ -37,6 +37,7 @@ class FreeText:
         vocabulary: Vocabulary,
         openers: Sequence[Opener] = (),
         banned: Sequence[str] = (),
+        regexes: Sequence[str] = (),
     ) -> None:
         self._rules = rules
         self._vocabulary = vocabulary
@@ -50,7 +51,9 @@ class FreeText:
             if isinstance(first, int) and rest and first not in self._tokens:
                 self._shared.setdefault(first, []).extend(r for r in rest[:1] if isinstance(r, str))
         # Spelled in plain text, a mark is refused or opens a call, whatever it is in the vocabulary.
-        forms = "|".join([exactly(mark) for mark in dict.fromkeys(marks)] + [o.regex for o in openers if o.regex])
+        forms = "|".join(
+            [exactly(mark) for mark in dict.fromkeys(marks)] + [o.regex for o in openers if o.regex] + [*regexes]
+        )
         self._guard = f" & ~{pattern(f'(?s:.*)({forms})(?s:.*)')}" if forms else ""
 
     def free(self) -> str:

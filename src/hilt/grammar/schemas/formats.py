@@ -1,7 +1,8 @@
 """The ten formats that are enforced, each as one pattern, so that the grammar and the final check can't disagree.
 
 The patterns use only what `patterns` writes. A date knows its month's length and leap years. A leap second is taken
-where it is written in UTC (`23:59:60Z`); with an offset it is not, because only a table of all offsets could tell.
+where it is written in UTC (`23:59:60Z`); with an offset it is not, because only a table of all offsets could tell. The
+grammar leaves leap seconds and the year 0 out, because few readers of times know them.
 """
 
 import re
@@ -56,6 +57,13 @@ _PATH = f"(?://{_AUTHORITY}(?:/{_SEGMENT}*)*|/(?:{_SEGMENT}+(?:/{_SEGMENT}*)*)?|
 _TAIL = f"(?:{_SEGMENT}|[/?])*"
 _URI = rf"[A-Za-z][0-9A-Za-z+\-.]*:{_PATH}(?:\?{_TAIL})?(?:#{_TAIL})?"
 
+_YEAR = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
+_WRITTEN_DATE = (
+    f"(?:{_YEAR}-(?:(?:0[1-9]|1[0-2])-{_DAY}|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    f"|(?:[0-9]{{2}}(?:0[48]|[2468][048]|[13579][26])|(?:[2468][048]|[13579][26]|0[48])00)-02-29)"
+)
+_WRITTEN_TIME = rf"{_CLOCK}:[0-5][0-9]{_FRACTION}(?:[Zz]|[+\-]{_CLOCK})"
+
 _BODIES = {
     "date": _DATE,
     "time": _TIME,
@@ -68,8 +76,9 @@ _BODIES = {
     "uuid": _UUID,
     "uri": _URI,
 }
-FORMATS = {name: f"^(?:{body})$" for name, body in _BODIES.items()}
-"""The pattern of each enforced format."""
+_WRITTEN = {"date": _WRITTEN_DATE, "time": _WRITTEN_TIME, "date-time": f"{_WRITTEN_DATE}[Tt]{_WRITTEN_TIME}"}
+FORMATS = {name: f"^(?:{body})$" for name, body in (_BODIES | _WRITTEN).items()}
+"""The pattern of each enforced format, as a grammar has it."""
 MAX_CHARS = {"hostname": 253}
 """The most characters of a text in a format that bounds them."""
 
