@@ -102,11 +102,6 @@ def grammar_of(name: str, special: bool, demand: str) -> Grammar:
 JSON = JsonAnswer({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
 
 
-def tokens_of(text: str, vocabulary: Vocabulary) -> list[int]:
-    pieces = vocabulary.pieces(text)
-    return [t for p in pieces for t in ([p] if isinstance(p, int) else vocabulary.tokens.tokenize_str(p))]
-
-
 def text_of(tokens: Sequence[int], vocabulary: Vocabulary) -> str:
     special = {token: text.encode() for text, token in vocabulary.special.items()}
     return b"".join(special.get(t) or vocabulary.tokens.decode_bytes([t]) for t in tokens).decode()
@@ -175,7 +170,7 @@ def test_calls_as_they_are_rendered_are_allowed(dialect: Dialect, special: bool)
         for calls in [[c] for c in CALLS] + ([CALLS] if several else []):
             text = render(dialect, calls)
             matcher = grammar.matcher()
-            for token in tokens_of(text, vocabulary):
+            for token in vocabulary.spelled(text):
                 assert matcher.takes([token]), (demand, text, token)
                 matcher.take(token)
             assert matcher.accepting, (demand, text)
@@ -188,7 +183,7 @@ def test_a_call_is_bound_to_its_tool(dialect: Dialect, special: bool) -> None:
     for call in (Call("c1aaaaaaa", "add", '{"a": 1}'), Call("c2aaaaaaa", "nobody", "{}")):
         grammar = grammar_of(dialect.name, special, repr(ForcedCalls()))
         matcher = grammar.matcher()
-        tokens = tokens_of(render(dialect, [call]), vocabulary)
+        tokens = vocabulary.spelled(render(dialect, [call]))
         assert not (matcher.takes(tokens) and _ends_behind(grammar, tokens)), call
 
 

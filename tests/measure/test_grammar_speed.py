@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from hilt.dialects import dialect_named
+from hilt.grammar import prepare_arguments
 from hilt.grammar.matching import compile_grammar
+from hilt.grammar.offers import offer
+from hilt.grammar.replies import ForcedCalls, marks_of, write_grammar
 from hilt.measure import constrained_decoding, grammar_speed
 from hilt.measure.grammar_speed import find_endings, quantiles, walk
-from hilt.measure.made_tools import made_tools, plain_grammar
+from hilt.measure.made_tools import made_tools
 from hilt.measure.made_vocabulary import SIZE, made_tokenizer, made_vocabulary
 
 SMALL = 4096
@@ -32,11 +36,12 @@ def test_tools_differ_and_are_the_same_each_time() -> None:
 
 def test_walks_and_endings_write_calls() -> None:
     vocabulary = made_vocabulary(SMALL)
-    grammar = compile_grammar(plain_grammar(made_tools(5), vocabulary), vocabulary)
-    closers = grammar_speed.read_closers(vocabulary, ("</tool_call>",))
+    offers = [offer(tool, prepare_arguments(tool.parameters, tool.name)) for tool in made_tools(5)]
+    text = write_grammar(dialect_named("hermes"), vocabulary, offers, ForcedCalls())
+    grammar = compile_grammar(text, vocabulary)
+    closers = grammar_speed.read_closers(vocabulary, marks_of(dialect_named("hermes")))
     micros, tokens = walk(grammar, vocabulary, random.Random(1), 30)
     assert len(micros) >= len(tokens) > 5
-    assert vocabulary.tokens.decode_str(tokens).startswith("<tool_call>")
     millis, share = find_endings(grammar, vocabulary, closers, 5)
     assert millis.n == 5
     assert share > 0
@@ -54,7 +59,8 @@ def test_the_speed_of_grammars_becomes_a_record(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(sys, "argv", ["grammar_speed", *arguments])
     grammar_speed.main()
     results = json.loads(path.read_text())["results"]
-    assert [cost["tools"] for cost in results["tool_sets"]] == [2, 5]
+    assert {cost["tools"] for cost in results["tool_sets"]} == {2, 5}
+    assert {cost["dialect"] for cost in results["tool_sets"]} == set(grammar_speed.DIALECTS)
     assert all(cost["masks"]["n"] > 10 for cost in results["tool_sets"])
     assert [row["rows"] for row in results["masks_on_scores"]] == [1, 8]
 

@@ -23,9 +23,16 @@ class CallWriter:
         self._rules = rules
         self._vocabulary = vocabulary
         self._dialect = dialect
+        self._written: dict[tuple[Payload, str, str], str] = {}
 
     def call(self, payload: Payload, tool: Offer, *, opened: bool = False) -> str:
         """The body of a rule: a whole payload; where it is `opened`, without the mark of its own that begins it."""
+        key = payload, tool.name, "opened" if opened else "whole"
+        if key not in self._written:
+            self._written[key] = self._call(payload, tool, opened=opened)
+        return self._written[key]
+
+    def _call(self, payload: Payload, tool: Offer, *, opened: bool) -> str:
         match payload:
             case JsonCall():
                 head = self._rules.terminal(f"head_{tool.name}", pattern(self.json_head(payload, tool)))
@@ -52,6 +59,12 @@ class CallWriter:
 
     def literal_rest(self, payload: LiteralCall, tool: Offer) -> str:
         """The body of a rule: what follows the opening bracket of a call with literals."""
+        key = payload, tool.name, "rest"
+        if key not in self._written:
+            self._written[key] = self._literal_rest(payload, tool)
+        return self._written[key]
+
+    def _literal_rest(self, payload: LiteralCall, tool: Offer) -> str:
         gap = space(self._rules)
         values = Values(self._rules, self._vocabulary, tool.definitions)
         bodies: list[str] = []

@@ -48,6 +48,11 @@ class Vocabulary:
             pieces.append(text[place:])
         return pieces
 
+    def spelled(self, text: str) -> list[int]:
+        """The tokens of a text, special ones where their own text stands."""
+        pieces = self.pieces(text)
+        return [t for p in pieces for t in ([p] if isinstance(p, int) else self.tokens.tokenize_str(p))]
+
     def mark(self, text: str) -> str:
         """The body of a rule: this text as its model writes it."""
         return written(self.pieces(text))

@@ -1,10 +1,12 @@
 """What grammars cost: `python -m hilt.measure.grammar_speed` measures, prints and records it.
 
-Grammars of tool sets of several sizes are compiled for a vocabulary of 131,072 tokens, found in the cache and copied.
+Grammars of tool sets of several sizes, in dialects of every kind, are made for a vocabulary of 131,072 tokens, found in
+the cache and copied.
 Masks are timed along random walks: through calls, and through free text. Last, a mask is laid on the scores of a batch.
 """
 
 import argparse
+import itertools
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -15,18 +17,22 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from hilt.dialects import dialect_named
 from hilt.engine.trials import time_masks
+from hilt.grammar import prepare_arguments
 from hilt.grammar.cache import GrammarCache
 from hilt.grammar.ending import Closers, bits_of, ending, read_closers
 from hilt.grammar.matching import Grammar, compile_grammar
+from hilt.grammar.offers import offer
+from hilt.grammar.replies import ForcedCalls, NoCalls, marks_of, write_grammar
 from hilt.grammar.vocabulary import Vocabulary
-from hilt.measure.made_tools import made_tools, plain_grammar
+from hilt.measure.made_tools import made_tools
 from hilt.measure.made_vocabulary import SIZE, made_vocabulary
 from hilt.measure.records import Spread, spread, write_record
 
 TOOL_COUNTS = (10, 50, 200)
 BATCHES = (1, 8)
-FREE_TEXT = "start: TEXT\nTEXT: /(?s:.*)/ & ~/(?s:.*)<\\/?tool_call>(?s:.*)/\n"
+DIALECTS = ("hermes", "llama3", "mistral_v11", "qwen_xml", "glm", "gemma4", "pythonic")
 CACHE_BYTES = 1 << 30
 
 
@@ -49,11 +55,16 @@ def quantiles(unit: str, samples: Sequence[float]) -> Quantiles:
 
 
 class ToolSetCost(Struct, frozen=True):
-    """A grammar of so many tools: its text, and what compiling, finding and copying it takes."""
+    """A grammar of so many tools in a dialect: its text, and what making ready the schemas, writing, compiling, finding
+    and copying it takes; `whole` is the first three together."""
 
+    dialect: str
     tools: int
     characters: int
+    prepared: Spread
+    written: Spread
     compiled: Spread
+    whole: Spread
     found_again: Spread
     copied: Spread
     masks: Quantiles
@@ -71,12 +82,16 @@ def timed(repeats: int, action: Callable[[], object]) -> list[float]:
     return taken
 
 
-def walk(grammar: Grammar, vocabulary: Vocabulary, choice: random.Random, steps: int) -> tuple[list[float], list[int]]:
-    """Microseconds of each mask of a random walk, and the tokens taken. A wide choice is made among all that is
-    allowed, a string ends with one chance in ten where it may."""
+def walk(
+    grammar: Grammar, vocabulary: Vocabulary, choice: random.Random, steps: int, opened: str = ""
+) -> tuple[list[float], list[int]]:
+    """Microseconds of each mask of a random walk, and the tokens taken. The walk begins behind the text `opened`; a
+    wide choice is made among all that is allowed, a string ends with one chance in ten where it may."""
     matcher = grammar.matcher()
     taken: list[float] = []
-    tokens: list[int] = []
+    tokens = vocabulary.spelled(opened)
+    for token in tokens:
+        matcher.take(token)
     quote = vocabulary.tokens.tokenize_str('"')[0]
     for _ in range(steps):
         start = time.perf_counter()
@@ -91,20 +106,22 @@ def walk(grammar: Grammar, vocabulary: Vocabulary, choice: random.Random, steps:
     return taken, tokens
 
 
-def walk_often(grammar: Grammar, vocabulary: Vocabulary, walks: int, steps: int) -> Quantiles:
+def walk_often(grammar: Grammar, vocabulary: Vocabulary, walks: int, steps: int, opened: str = "") -> Quantiles:
     """The masks of several walks."""
-    taken = [micros for seed in range(walks) for micros in walk(grammar, vocabulary, random.Random(seed), steps)[0]]
-    return quantiles("us", taken)
+    taken = [walk(grammar, vocabulary, random.Random(seed), steps, opened)[0] for seed in range(walks)]
+    return quantiles("us", list(itertools.chain.from_iterable(taken)))
 
 
-def find_endings(grammar: Grammar, vocabulary: Vocabulary, closers: Closers, walks: int) -> tuple[Quantiles, float]:
+def find_endings(
+    grammar: Grammar, vocabulary: Vocabulary, closers: Closers, walks: int, opened: str = ""
+) -> tuple[Quantiles, float]:
     """Milliseconds of looking for an ending within 96 tokens behind random walks, and the share that was found."""
     found = 0
     taken: list[float] = []
     for seed in range(walks):
         choice = random.Random(seed)
         matcher = grammar.matcher()
-        for token in walk(grammar, vocabulary, choice, choice.randrange(60))[1]:
+        for token in walk(grammar, vocabulary, choice, choice.randrange(60), opened)[1]:
             matcher.take(token)
         start = time.perf_counter()
         found += ending(matcher, 96, closers) is not None
@@ -112,20 +129,30 @@ def find_endings(grammar: Grammar, vocabulary: Vocabulary, closers: Closers, wal
     return quantiles("ms", taken), found / walks
 
 
-def measure_tools(count: int, vocabulary: Vocabulary, closers: Closers, repeats: int, walks: int) -> ToolSetCost:
-    """The costs of a grammar of `count` tools."""
-    text = plain_grammar(made_tools(count), vocabulary)
-    compiled = timed(repeats, lambda: compile_grammar(text, vocabulary))
+def measure_tools(name: str, count: int, vocabulary: Vocabulary, repeats: int, walks: int) -> ToolSetCost:
+    """The costs of the grammar with which a model that speaks this dialect must call one or more of `count` tools."""
+    dialect, tools = dialect_named(name), made_tools(count)
+    prepared = [prepare_arguments(tool.parameters, tool.name) for tool in tools]
+    offers = [offer(*both) for both in zip(tools, prepared, strict=True)]
+    text = write_grammar(dialect, vocabulary, offers, ForcedCalls())
+    preparing = timed(repeats, lambda: [prepare_arguments(tool.parameters, tool.name) for tool in tools])
+    writing = timed(repeats, lambda: write_grammar(dialect, vocabulary, offers, ForcedCalls()))
+    compiling = timed(repeats, lambda: compile_grammar(text, vocabulary))
     cache = GrammarCache(vocabulary, CACHE_BYTES)
     grammar = cache.get(text)
-    endings, share = find_endings(grammar, vocabulary, closers, walks)
+    opened = dialect.block.open
+    endings, share = find_endings(grammar, vocabulary, read_closers(vocabulary, marks_of(dialect)), walks, opened)
     return ToolSetCost(
+        dialect=name,
         tools=count,
         characters=len(text),
-        compiled=spread("ms", compiled),
+        prepared=spread("ms", preparing),
+        written=spread("ms", writing),
+        compiled=spread("ms", compiling),
+        whole=spread("ms", [sum(parts) for parts in zip(preparing, writing, compiling, strict=True)]),
         found_again=spread("ms", timed(repeats, lambda: cache.get(text))),
         copied=spread("ms", timed(repeats, grammar.matcher)),
-        masks=walk_often(grammar, vocabulary, walks, 120),
+        masks=walk_often(grammar, vocabulary, walks, 120, opened),
         endings=endings,
         endings_found=share,
     )
@@ -141,9 +168,10 @@ def measure_masks(rows: int, vocabulary_size: int, repeats: int) -> dict[str, An
 def measure(size: int, counts: Sequence[int], repeats: int, walks: int) -> dict[str, Any]:
     """Everything."""
     vocabulary = made_vocabulary(size)
-    closers = read_closers(vocabulary, ("</think>", "</tool_call>"))
-    tools = [measure_tools(count, vocabulary, closers, repeats, walks) for count in counts]
-    text = compile_grammar(FREE_TEXT, vocabulary)
+    tools = [measure_tools(name, count, vocabulary, repeats, walks) for name in DIALECTS for count in counts]
+    hermes, given = dialect_named("hermes"), made_tools(max(counts))
+    offers = [offer(tool, prepare_arguments(tool.parameters, tool.name)) for tool in given]
+    text = compile_grammar(write_grammar(hermes, vocabulary, offers, NoCalls()), vocabulary)
     return {
         "vocabulary": size,
         "tool_sets": tools,
@@ -165,7 +193,9 @@ def main() -> None:
     for cost in results["tool_sets"]:
         masks = cost.masks
         print(
-            f"{cost.tools:4} tools: compiled in {cost.compiled.median:.1f} ms, found in {cost.found_again.median:.3f}, "
+            f"{cost.dialect:11} {cost.tools:4} tools: {cost.whole.median:.1f} ms, of which preparing "
+            f"{cost.prepared.median:.1f}, compiling {cost.compiled.median:.1f}; found in "
+            f"{cost.found_again.median:.3f}, "
             f"copied in {cost.copied.median:.3f}; masks p50 {masks.p50:.0f} us, p99 {masks.p99:.0f}, "
             f"most {masks.greatest:.0f}; endings p50 {cost.endings.p50:.1f} ms, most {cost.endings.greatest:.1f}, "
             f"found {cost.endings_found:.0%}"

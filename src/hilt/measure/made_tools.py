@@ -1,12 +1,10 @@
 """Tool sets for measurements: varied schemas of about six properties, the same for the same number, and a plain grammar
 of calls to them."""
 
-import json
 import random
 from typing import Any
 
 from hilt.conversation import ToolSpec
-from hilt.grammar.vocabulary import Vocabulary
 
 _NOUNS = ("city", "order", "file", "event", "user", "report", "route", "price", "ticket", "sensor", "photo", "invoice")
 _VERBS = ("find", "create", "update", "delete", "list", "send", "book", "measure", "convert", "compare")
@@ -50,16 +48,3 @@ def _property(choice: random.Random, depth: int = 0) -> dict[str, Any]:
         inner = {noun: _property(choice, 1) for noun in choice.sample(_NOUNS, 2)}
         return {"type": "object", "properties": inner, "required": list(inner), "additionalProperties": False}
     return {"type": "string"}
-
-
-def plain_grammar(tools: list[ToolSpec], vocabulary: Vocabulary) -> str:
-    """A grammar of one call in JSON between two marks, written by hand rather than drawn from a dialect."""
-    calls = " | ".join(f"tool_{number}" for number in range(len(tools)))
-    lines = [
-        "%llguidance {}",
-        f"start: {vocabulary.mark('<tool_call>')} ({calls}) {vocabulary.mark('</tool_call>')}",
-    ]
-    for number, tool in enumerate(tools):
-        head = json.dumps(f'{{"name": "{tool.name}", "arguments": ')
-        lines.append(f'tool_{number}: {head} %json {json.dumps(tool.parameters)} "}}"')
-    return "\n".join(lines) + "\n"

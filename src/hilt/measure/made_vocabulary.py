@@ -9,7 +9,11 @@ from hilt.grammar.vocabulary import Vocabulary, read_vocabulary
 
 SIZE = 131_072
 END = "<|end|>"
-SPECIAL = (END, "<tool_call>", "</tool_call>", "<think>", "</think>", *(f"<|reserved_{n}|>" for n in range(59)))
+_MARKS = (
+    *("<think>", "</think>", "<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
+    *("[TOOL_CALLS]", "[CALL_ID]", "[ARGS]", "<|python_tag|>", "<|tool_call>", "<tool_call|>", '<|"|>'),
+)
+SPECIAL = (END, *_MARKS, *(f"<|reserved_{n}|>" for n in range(48)))
 
 _SPACE = "Ġ"  # how a byte-level vocabulary writes a blank
 _LINE = "Ċ"
