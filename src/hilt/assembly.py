@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -117,6 +117,7 @@ def open_backend(
 
     Raises NotFound, Unavailable or InvalidRequest if it can't be had.
     """
+    from hilt.backends.constraining import Constraining
     from hilt.backends.local import LocalBackend
     from hilt.engine.loading import load
     from hilt.engine.worker import Engine
@@ -126,7 +127,8 @@ def open_backend(
     engine = Engine(lambda: load(folder, machine.device), options)
     try:
         manner = find_manner(engine.loaded.tokenizer, engine.loaded.architecture, named)
-        yield LocalBackend(engine, _name(model, folder), machine.device.kind, manner, new_call_id)
+        with closing(Constraining(engine.loaded, manner.dialect, options.grammar_cache_bytes)) as constraining:
+            yield LocalBackend(engine, constraining, _name(model, folder), machine.device.kind, manner, new_call_id)
     finally:
         engine.close()
 

@@ -6,12 +6,14 @@ from msgspec import Struct
 
 
 class EngineOptions(Struct, frozen=True):
-    """How the engine batches. `prefill_chunk` is in tokens; `max_waiting` requests may queue before 429."""
+    """How the engine batches, and what it keeps. `prefill_chunk` is in tokens; `max_waiting` requests may queue before
+    429; `grammar_cache_bytes` bounds the compiled grammars of tools and answers."""
 
     max_batch: int = 32
     prefill_chunk: int = 512
     max_waiting: int = 256
     prefix_cache_bytes: int = 1 << 30
+    grammar_cache_bytes: int = 256 << 20
 
 
 class ServerOptions(Struct, frozen=True):

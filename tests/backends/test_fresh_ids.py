@@ -11,7 +11,7 @@ from hilt.conversation import Assistant, Call, CallStarted, Message, ModelEvent,
 from hilt.dialects import CATALOG
 from hilt.engine.loading import LoadedModel
 from hilt.prompting import Manner
-from tests.backends.fake_engine import FakeEngine, saying
+from tests.backends.fake_engine import FakeEngine, constraining, saying
 from tests.backends.test_local import ADD
 
 KIMI = (
@@ -31,7 +31,9 @@ def told(loaded: LoadedModel, dialect: str, text: str, messages: tuple[Message, 
     numbers = count()
     manner = Manner(CATALOG[dialect], "told so", "named", tools=True, calls=True, results=True)
     engine = FakeEngine(loaded, saying(loaded, text))
-    backend = LocalBackend(engine, "tiny", "cpu", manner, lambda: f"call_made_{next(numbers)}")
+    backend = LocalBackend(
+        engine, constraining(engine, manner), "tiny", "cpu", manner, lambda: f"call_made_{next(numbers)}"
+    )
 
     async def collected() -> list[ModelEvent]:
         return [event async for event in backend.stream(Request("tiny", messages, (ADD,)))]

@@ -25,8 +25,6 @@ from hilt.conversation import (
     FreeText,
     HiltError,
     InvalidRequest,
-    JsonObject,
-    JsonSchema,
     ModelEvent,
     Named,
     NoTools,
@@ -50,7 +48,7 @@ from hilt.engine.door import JobDone, Output, TokenEngine
 from hilt.engine.loading import LoadedModel
 from hilt.engine.worker import Engine
 from hilt.prompting import Manner
-from tests.backends.fake_engine import FakeEngine, saying
+from tests.backends.fake_engine import FakeEngine, constraining, saying
 from tests.conftest import OpenEngine
 from tests.engine.jobs import prompt_of, run
 from tests.tiny import CHATML
@@ -63,7 +61,7 @@ HELLO = (User("hello"),)
 def backend_of(engine: TokenEngine) -> LocalBackend:
     numbers = count()
     manner = Manner(CATALOG["hermes"], "told so", "named", tools=True, calls=True, results=True)
-    return LocalBackend(engine, "tiny", "cpu", manner, lambda: f"call_{next(numbers)}")
+    return LocalBackend(engine, constraining(engine, manner), "tiny", "cpu", manner, lambda: f"call_{next(numbers)}")
 
 
 async def collected(backend: LocalBackend, request: Request) -> list[ModelEvent]:
@@ -291,9 +289,9 @@ def test_what_comes_after_the_loop_has_closed_is_dropped(tiny_model: LoadedModel
     late: list[Any] = []
 
     class LateEngine(FakeEngine):
-        def submit(self, prompt: list[int], sampling: Sampling, deliver: Any) -> int:
+        def submit(self, prompt: list[int], sampling: Sampling, deliver: Any, constraint: Any = None) -> int:
             late.append(deliver)
-            return super().submit(prompt, sampling, deliver)
+            return super().submit(prompt, sampling, deliver, constraint)
 
     script = saying(tiny_model, "one")
     events_of(backend_of(LateEngine(tiny_model, script)), asking())
@@ -305,14 +303,14 @@ def test_what_comes_after_the_loop_has_closed_is_dropped(tiny_model: LoadedModel
 @pytest.mark.parametrize(
     ("request_", "param", "code", "said"),
     [
-        (asking(tools=[ADD], choice=Required()), "tool_choice", "unsupported_tool_choice", "can't be forced"),
-        (asking(tools=[ADD], choice=Named("add")), "tool_choice", "unsupported_tool_choice", "can't be forced"),
-        (asking(tools=[ADD], choice=Auto(("add",))), "tool_choice", "unsupported_tool_choice", "some of the tools"),
-        (asking(form=JsonObject()), "response_format", "unsupported_value", "in the prompt"),
-        (asking(form=JsonSchema("x", {})), "response_format", "unsupported_value", "in the prompt"),
+        (asking(choice=Required()), "tool_choice", "invalid_request", "none of the tools"),
+        (asking(tools=[ADD], choice=Required(("sub",))), "tool_choice", "invalid_request", "none of the tools"),
+        (asking(tools=[ADD], choice=Named("sub")), "tool_choice", "invalid_request", "not offered"),
+        (asking(tools=[ADD, ADD]), "tools[1].name", "invalid_request", "tools[0]"),
+        (asking(tools=[ToolSpec("", "", {})]), "tools[0].name", "invalid_request", "needs a name"),
         (asking(User("x" * 5000)), "messages", "context_length_exceeded", "too long"),
     ],
-    ids=["required", "named", "allowed", "object", "schema", "too long"],
+    ids=["required", "allowed", "named", "twice", "nameless", "too long"],
 )
 def test_what_cannot_be_done_is_refused_before_anything_runs(
     tiny_model: LoadedModel, request_: Request, param: str, code: str, said: str
@@ -408,7 +406,9 @@ def test_the_loop_may_be_gone_while_the_engine_still_writes(
 def test_what_a_model_makes_up_behind_its_call_is_not_read(tiny_model: LoadedModel, dialect: str, call: str) -> None:
     engine = FakeEngine(tiny_model, saying(tiny_model, f"{call} and so the answer is 2."))
     manner = Manner(CATALOG[dialect], "told so", "named")
-    events = events_of(LocalBackend(engine, "tiny", "cpu", manner, lambda: "call_0"), asking(tools=[ADD]))
+    events = events_of(
+        LocalBackend(engine, constraining(engine, manner), "tiny", "cpu", manner, lambda: "call_0"), asking(tools=[ADD])
+    )
     merged = merge(events)
     assert (merged.message.content, merged.reason) == ("", "tool_calls")
     assert [c.name for c in merged.message.calls] == ["add"]

@@ -11,7 +11,7 @@ from hilt.conversation import Assistant, Call, CallFinished, Message, ModelEvent
 from hilt.dialects import CATALOG
 from hilt.engine.loading import LoadedModel
 from hilt.prompting import find_manner
-from tests.backends.fake_engine import FakeEngine, saying
+from tests.backends.fake_engine import FakeEngine, constraining, saying
 from tests.backends.test_local import ADD
 from tests.prompting.templated import Templated
 from tests.tiny import PLAIN
@@ -45,7 +45,7 @@ def answered(
     engine = FakeEngine(plain, saying(loaded, text))
     numbers = count()
     manner = find_manner(plain.tokenizer, "", None if dialect is None else CATALOG[dialect])
-    backend = LocalBackend(engine, "tiny", "cpu", manner, lambda: f"call_{next(numbers)}")
+    backend = LocalBackend(engine, constraining(engine, manner), "tiny", "cpu", manner, lambda: f"call_{next(numbers)}")
 
     async def collected() -> list[ModelEvent]:
         return [event async for event in backend.stream(Request("tiny", messages, (ADD,)))]

@@ -1,40 +1,38 @@
-"""A model that runs here: renders the prompt, runs the engine, reads its text as events."""
+"""A model that runs here: renders the prompt, runs the engine, reads its text as events, and checks them."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
-from hilt.backends.fresh_ids import FreshIds
+from hilt.backends.checked_turn import BrokenCall, CheckedTurn
+from hilt.backends.constraining import Constraining, Held
+from hilt.backends.mending import mending_request
 from hilt.backends.protocol import ModelCard
-from hilt.backends.stops import StopSearch
-from hilt.conversation import (
-    Auto,
-    CallFinished,
-    FinishReason,
-    FreeText,
-    InvalidRequest,
-    JsonObject,
-    JsonSchema,
-    ModelEvent,
-    Named,
-    NoTools,
-    PromptRead,
-    Request,
-    Required,
-    TurnFinished,
-    Usage,
-)
-from hilt.dialects import Dialect, Parser
+from hilt.backends.reply import Reply
+from hilt.conversation import InvalidRequest, ModelEvent, Overloaded, Request
 from hilt.engine.detokenizing import Detokenizer
-from hilt.engine.door import JobDone, JobFailed, Output, PromptDone, TokenEngine, TokenOut
+from hilt.engine.door import Output, TokenEngine
 from hilt.prompting import Manner, Prompt, render_prompt
 
 
 class LocalBackend:
-    """The model on an engine of this process, called `name`, spoken to in the manner that was found for it."""
+    """The model on an engine of this process, called `name`, spoken to in the manner that was found for it.
 
-    def __init__(self, engine: TokenEngine, name: str, device: str, manner: Manner, new_id: Callable[[], str]) -> None:
+    Its replies are held to what requests demand by `constraining`. A call or an answer that breaks its schema where no
+    grammar could enforce it is asked for once more, within the same turn; the usage of the turn is then that of both.
+    """
+
+    def __init__(
+        self,
+        engine: TokenEngine,
+        constraining: Constraining,
+        name: str,
+        device: str,
+        manner: Manner,
+        new_id: Callable[[], str],
+    ) -> None:
         self._engine = engine
+        self._constraining = constraining
         self._manner = manner
         self._new_id = new_id
         self._card = ModelCard(
@@ -54,109 +52,72 @@ class LocalBackend:
         return self._manner.reason
 
     async def stream(self, request: Request) -> AsyncGenerator[ModelEvent]:
-        _check(request)
+        attempt = await self._begin(request)
+        turn = CheckedTurn(attempt.held.terms, constrained=attempt.held.constraint is not None)
+        try:
+            while not turn.over:
+                for event in await attempt.events():
+                    for admitted in turn.admit(event):
+                        yield admitted
+                    if turn.broken is None:
+                        continue
+                    again = await self._again(request, attempt, turn)
+                    if again is not None:
+                        attempt.close()
+                        attempt = again
+                        break
+                    for told in turn.give_up():
+                        yield told
+        finally:
+            attempt.close()
+
+    async def _begin(self, request: Request, first_index: int = 0) -> "_Attempt":
+        """Let the model write a reply. Raises InvalidRequest, Overloaded or Unavailable if it can't."""
         loaded = self._engine.loaded
         prompt = render_prompt(request, loaded.tokenizer, loaded.context_length, self._manner)
-        reply = _Reply(request, prompt, self._manner.dialect, self._new_id, Detokenizer(loaded.tokenizer))
+        room = loaded.context_length - len(prompt.tokens)
+        most = request.sampling.max_tokens
+        held = await self._constraining.hold(request, prompt.tail, room if most is None else min(most, room))
+        detokenizer = Detokenizer(loaded.tokenizer)
+        reply = Reply(request, prompt, self._manner.dialect, self._new_id, detokenizer, first_index)
+        return _Attempt(self._engine, request, prompt, held, reply)
+
+    async def _again(self, request: Request, attempt: "_Attempt", turn: CheckedTurn) -> "_Attempt | None":
+        """Another attempt at what is broken; None if the model can't be asked once more."""
+        broken, spent = turn.broken, attempt.reply.usage
+        assert broken is not None
+        mending = mending_request(request, broken, turn.calls, turn.content, turn.thinking, spent.completion_tokens)
+        if mending is None:
+            return None
+        try:
+            again = await self._begin(mending, broken.event.index if isinstance(broken, BrokenCall) else 0)
+        except (InvalidRequest, Overloaded):
+            return None
+        turn.go_on(spent, constrained=again.held.constraint is not None)
+        return again
+
+
+class _Attempt:
+    """A job of the engine, and the reply that it writes."""
+
+    def __init__(self, engine: TokenEngine, request: Request, prompt: Prompt, held: Held, reply: Reply) -> None:
+        self.held = held
+        self.reply = reply
+        self._engine = engine
+        self._outputs: asyncio.Queue[Output] = asyncio.Queue()
         loop = asyncio.get_running_loop()
-        outputs: asyncio.Queue[Output] = asyncio.Queue()
+        outputs = self._outputs
 
         def deliver(output: Output) -> None:
             with suppress(RuntimeError):  # the loop is closed: nobody listens any more
                 loop.call_soon_threadsafe(outputs.put_nowait, output)
 
-        job = self._engine.submit(prompt.tokens, request.sampling, deliver)
-        try:
-            while not reply.finished:
-                for event in reply.take_in(await outputs.get()):
-                    yield event
-        finally:
-            self._engine.cancel(job)
+        self._job = engine.submit(prompt.tokens, request.sampling, deliver, held.constraint)
 
+    async def events(self) -> list[ModelEvent]:
+        """What the next output of the engine means; raises the error of a job that failed."""
+        return self.reply.take_in(await self._outputs.get())
 
-def _check(request: Request) -> None:
-    match request.tool_choice:
-        case Auto(()) | NoTools():
-            pass
-        case Auto() | Required() | Named():
-            raise InvalidRequest(
-                "a call can't be forced yet, nor kept to some of the tools: tool_choice may be auto or none",
-                param="tool_choice",
-                code="unsupported_tool_choice",
-            )
-    match request.response_format:
-        case FreeText():
-            pass
-        case JsonObject() | JsonSchema():
-            raise InvalidRequest(
-                "the form of an answer can't be kept yet: ask for it in the prompt and leave response_format out",
-                param="response_format",
-                code="unsupported_value",
-            )
-
-
-class _Reply:
-    """The text of one reply on its way to events: detokenised, searched for stop texts, parsed."""
-
-    def __init__(
-        self,
-        request: Request,
-        prompt: Prompt,
-        dialect: Dialect,
-        new_id: Callable[[], str],
-        detokenizer: Detokenizer,
-    ) -> None:
-        self._prompt_tokens = len(prompt.tokens)
-        self._cached_tokens = 0
-        self._tokens = 0
-        self._detokenizer = detokenizer
-        self._stops = StopSearch(request.sampling.stop)
-        self._parallel_calls = request.parallel_calls
-        self._ids = FreshIds(request.messages, new_id, nine=dialect.ids == "nine")
-        self._parser = Parser(
-            dialect,
-            tools=request.tools,
-            new_id=self._ids.mint,
-            prompt=prompt.tail,
-            calls_allowed=not isinstance(request.tool_choice, NoTools),
-        )
-        self.finished = False
-
-    def take_in(self, output: Output) -> list[ModelEvent]:
-        """What an output of the engine means; raises the error of a job that failed."""
-        match output:
-            case PromptDone(cached_tokens):
-                self._cached_tokens = cached_tokens
-                return [PromptRead(self._prompt_tokens, cached_tokens)]
-            case TokenOut(token):
-                self._tokens += 1
-                events = self._feed(self._stops.feed(self._detokenizer.add(token)))
-                if self._stops.found or self._parser.turn_over:
-                    return [*events, *self._finish("stop")]
-                if not self._parallel_calls and self._parser.finished_calls:
-                    return [*_up_to_first_call(events), self._end("tool_calls")]
-                return events
-            case JobDone(reason, tokens):
-                self._tokens = tokens
-                rest = self._stops.feed(self._detokenizer.finish()) + self._stops.finish()
-                events = [*self._feed(rest), *self._finish("stop" if self._stops.found else reason)]
-                return events if self._parallel_calls else _up_to_first_call(events[:-1]) + events[-1:]
-            case JobFailed(error):
-                raise error
-
-    def _feed(self, text: str) -> list[ModelEvent]:
-        return [*map(self._ids.renamed, self._parser.feed(text))] if text else []
-
-    def _finish(self, reason: FinishReason) -> list[ModelEvent]:
-        events = map(self._ids.renamed, self._parser.finish(cut=reason == "length"))
-        return [*events, self._end(self._parser.finish_reason)]
-
-    def _end(self, reason: FinishReason) -> TurnFinished:
-        self.finished = True
-        return TurnFinished(reason, Usage(self._prompt_tokens, self._cached_tokens, self._tokens))
-
-
-def _up_to_first_call(events: list[ModelEvent]) -> list[ModelEvent]:
-    """The events up to the end of the first call that is whole, for a turn that may make only one."""
-    first = next((i for i, e in enumerate(events) if isinstance(e, CallFinished)), len(events))
-    return events[: first + 1]
+    def close(self) -> None:
+        """Take the job back."""
+        self._engine.cancel(self._job)

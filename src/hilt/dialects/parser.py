@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 
 from hilt.conversation import FinishReason, ToolSpec
 from hilt.dialects.beginnings import Opening, openings
+from hilt.dialects.begun import begun_by, thought_marks
 from hilt.dialects.block import BlockReader
-from hilt.dialects.channels import Header, opened_message, read_header
+from hilt.dialects.channels import Header, read_header
 from hilt.dialects.confirming import confirm, follows, name_ahead
 from hilt.dialects.cursor import LOOK_AHEAD, Cursor, Literals, Reading, TextEnded, find, literals, skip_copy, standing
 from hilt.dialects.event_log import SPACE, EventLog, ParserEvent, Prose
@@ -40,7 +41,6 @@ class Parser:
         calls_allowed: bool = True,
     ) -> None:
         thoughts = [span for span in (dialect.thought, *dialect.thoughts) if span is not None]
-        opens = [span.open.rstrip(SPACE) for span in thoughts if span.open]
         self._dialect = dialect
         self._thought_opens = literals(tuple(dict.fromkeys(span.open for span in thoughts if span.open)))
         self._thought_closes = literals(tuple(dict.fromkeys(span.close for span in thoughts if span.close)))
@@ -51,8 +51,9 @@ class Parser:
         self._new_id = new_id
         self._cursor = Cursor()
         self._log = EventLog()
-        prompt = prompt.rstrip(SPACE)
-        self._prose = Prose(self._log, thinking=prompt.endswith(tuple(opens)))
+        begun = begun_by(dialect, prompt, calls=self._looks_for_calls)
+        thinks = begun in thought_marks(dialect)
+        self._prose = Prose(self._log, thinking=thinks)
         self._openings = openings(dialect) if self._looks_for_calls else {}
         self._block = BlockReader(self._cursor, dialect, known, self._new_call, self._count_finished, lambda: self._cut)
         self._speaks_to_tool = True
@@ -66,7 +67,7 @@ class Parser:
         self._bare_opening = Opening("", "bare", dialect.block if repairs else NO_MARKS, None, repairs)
         self._marks = {thinking: self._marks_that_count(thinking=thinking) for thinking in (False, True)}
         self._behind = literals(tuple(dict.fromkeys((*self._block.closers, *self._openings))))
-        self._cursor.extend(self._opened_by(prompt) or opened_message(dialect.channels, prompt))
+        self._cursor.extend("" if thinks else begun)
         self._reading = self._read_reply()
         next(self._reading)
 
@@ -107,15 +108,6 @@ class Parser:
 
     def _count_finished(self) -> None:
         self._finished_calls += 1
-
-    def _opened_by(self, prompt: str) -> str:
-        """The mark of a call or of a message with which the prompt ends, so that the reply begins behind it."""
-        marks = [*self._openings]
-        if self._dialect.channels is not None:
-            marks.append(self._dialect.channels.start)
-        if self._dialect.answer is not None and self._dialect.answer.open.endswith("\n"):
-            marks += [mark for mark in self._openings if self._dialect.answer.open.startswith(mark)]
-        return max((mark for mark in marks if prompt.endswith(mark)), key=len, default="")
 
     def _marks_that_count(self, *, thinking: bool) -> Literals:
         """The marks that mean something in prose."""

@@ -43,12 +43,22 @@ class GrammarCache:
         with self._lock:
             return CacheCounts(self._hits, self._misses, len(self._grammars), self._size_bytes)
 
+    def kept(self, lark: str) -> Grammar | None:
+        """The grammar of a text if it is kept; never waits."""
+        key = _key(lark)
+        with self._lock:
+            grammar = self._grammars.get(key)
+            if grammar is not None:
+                self._grammars.move_to_end(key)
+                self._hits += 1
+            return grammar
+
     def get(self, lark: str) -> Grammar:
         """The grammar of a text; compiles it if need be, which may take seconds, so ask from a worker thread.
 
         Raises GrammarTooComplex if it can't be compiled.
         """
-        key = sha256(lark.encode("utf-8", "surrogatepass")).digest()
+        key = _key(lark)
         with self._lock:
             grammar = self._grammars.get(key)
             if grammar is not None:
@@ -83,3 +93,7 @@ class GrammarCache:
         while self._size_bytes > self._limit_bytes:
             _, old = self._grammars.popitem(last=False)
             self._size_bytes -= old.size_bytes
+
+
+def _key(lark: str) -> bytes:
+    return sha256(lark.encode("utf-8", "surrogatepass")).digest()

@@ -33,10 +33,11 @@ def validator(schema: Schema) -> jsonschema_rs.Draft202012Validator:
 
 
 class Check:
-    """The check of one plain schema (`Prepared.schema`), compiled once."""
+    """The check of one plain schema (`Prepared.schema`), compiled once; `whole` is what faults call the whole value."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, whole: str = "the arguments") -> None:
         self._validator = validator(schema)
+        self._whole = whole
 
     def faults(self, arguments: str) -> tuple[str, ...]:
         """What is wrong with `arguments`, a JSON text: at most five sentences, none if they are valid.
@@ -46,7 +47,7 @@ class Check:
         try:
             value = msgspec.json.decode(arguments)
         except (msgspec.MsgspecError, RecursionError) as error:
-            return (f"the arguments can't be read as JSON: {error}",)
+            return (f"{self._whole} can't be read as JSON: {error}",)
         return self.value_faults(value)
 
     def value_faults(self, value: Any) -> tuple[str, ...]:
@@ -55,13 +56,13 @@ class Check:
             return ()
         faults: list[str] = []
         for error in self._validator.iter_errors(value):
-            faults.append(_fault(error))
+            faults.append(_fault(error, self._whole))
             if len(faults) == MAX_FAULTS:
                 break
         return tuple(faults)
 
 
-def _fault(error: jsonschema_rs.ValidationError) -> str:
+def _fault(error: jsonschema_rs.ValidationError, whole: str) -> str:
     """The fault, followed into the branch of an `anyOf` or `oneOf` that came nearest."""
     for _ in range(_MAX_DEPTH):
         kind = error.kind
@@ -80,7 +81,7 @@ def _fault(error: jsonschema_rs.ValidationError) -> str:
     if len(message) > _MAX_MESSAGE_CHARS:
         half = _MAX_MESSAGE_CHARS // 2
         message = f"{message[:half]} … {message[-half:]}"
-    return f"at {place or 'the arguments'}: {message}"
+    return f"at {place or whole}: {message}"
 
 
 def _distance(branch: list[jsonschema_rs.ValidationError]) -> tuple[int, int]:
