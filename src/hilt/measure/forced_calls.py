@@ -31,6 +31,8 @@ from hilt.conversation import (
     User,
     callable_tools,
 )
+from hilt.dialects import dialect_named
+from hilt.dialects.beginnings import openings
 from hilt.grammar import prepare_arguments
 from hilt.measure.random_speakers import SPEAKERS, Speaker, open_speaker, speaker_named
 from hilt.measure.records import write_record
@@ -46,7 +48,8 @@ MOST_TOLD = 20
 
 class Tally(Struct, frozen=True):
     """What came of the turns in one dialect. `schemas_called` counts the tools of which a call was valid, `repairs`
-    what the parser had to mend in calls, and `wrong` tells of the first wrong turns."""
+    what the parser had to mend in calls, `marks` the turns with each mark in their content, and `wrong` tells of the
+    first wrong turns."""
 
     dialect: str
     turns: int
@@ -54,6 +57,7 @@ class Tally(Struct, frozen=True):
     calls: int
     schemas_called: int
     repairs: dict[str, int]
+    marks: dict[str, int]
     tokens: int
     seconds: float
     wrong: list[str]
@@ -129,7 +133,8 @@ async def _turn(backend: Backend, request: Request) -> Turn:
 
 def tally(speaker: Speaker, turns: Sequence[Turn], seconds: float, judge: Judge, late: frozenset[str]) -> Tally:
     """Judge the turns of a speaker, which took so many seconds."""
-    judged = [verdict(turn, judge, late, speaker.special) for turn in turns]
+    openers = list(openings(dialect_named(speaker.dialect)))
+    judged = [verdict(turn, judge, late, openers, speaker.special) for turn in turns]
     whole = [call for turn, its in zip(turns, judged, strict=True) if its.verdict != "wrong" for call in turn.calls]
     ends = [event for turn in turns for event in turn.events if isinstance(event, TurnFinished)]
     wrong = [f"{'/'.join(turn.allowed)}: {its.why}" for turn, its in zip(turns, judged, strict=True) if its.why]
@@ -140,6 +145,7 @@ def tally(speaker: Speaker, turns: Sequence[Turn], seconds: float, judge: Judge,
         len(whole),
         len({call.call.name for call in whole}),
         dict(Counter(repair for call in whole for repair in call.repairs)),
+        dict(Counter(mark for turn in turns for mark in speaker.special if mark in turn.content)),
         sum(end.usage.completion_tokens for end in ends),
         round(seconds, 1),
         wrong[:MOST_TOLD],

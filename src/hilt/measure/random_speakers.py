@@ -4,6 +4,7 @@ prompts end, as the models of that dialect have them."""
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -179,8 +180,11 @@ def open_speaker(speaker: Speaker, rows: int, opening: float = 0.0) -> Generator
         )
         manner = Manner(dialect, "it is what is measured", "named", tools=True, calls=True, results=True)
         constraining = Constraining(engine.loaded, dialect, options.grammar_cache_bytes)
+        numbers = count(1)
         try:
-            yield LocalBackend(engine, constraining, speaker.dialect, device.kind, manner, lambda: "call_1")
+            yield LocalBackend(
+                engine, constraining, speaker.dialect, device.kind, manner, lambda: f"call_{next(numbers)}"
+            )
         finally:
             constraining.close()
             engine.close()

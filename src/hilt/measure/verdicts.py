@@ -2,7 +2,9 @@
 Hilt runs."""
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
@@ -18,10 +20,13 @@ from hilt.conversation import (
     TurnFinished,
 )
 
-Verdict: TypeAlias = Literal["valid", "no_call", "truncated", "rejected", "wrong"]
+Verdict: TypeAlias = Literal["valid", "no_call", "truncated", "rejected", "marked", "wrong"]
 """`valid`: every call is whole and fits its schema; `no_call`: none was made, and none had to be; `truncated`: the
 tokens ran out, and the turn says so; `rejected`: a call broke a keyword that only the final check holds, twice, and
-the turn says so; `wrong`: anything else."""
+the turn says so; `marked`: none of these faults, but a mark that opens nothing stands in content; `wrong`: anything
+else."""
+
+_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 Judge: TypeAlias = Callable[[str, str], str]
 """From the name of a tool and the JSON text of arguments to what is wrong with them; "" if nothing is."""
@@ -42,6 +47,11 @@ class Turn(Struct, frozen=True):
         """The calls that can be run."""
         return [event for event in self.events if isinstance(event, CallFinished)]
 
+    @property
+    def content(self) -> str:
+        """The text for the user."""
+        return "".join(event.text for event in self.events if isinstance(event, ContentDelta))
+
 
 class Judged(Struct, frozen=True):
     """A verdict, and why where it is `wrong`."""
@@ -60,7 +70,10 @@ def judge_of(schemas: Mapping[str, Any]) -> Judge:
     except ImportError as problem:
         raise ImportError("the judge of this measurement is the package jsonschema: install `hilt[dev]`") from problem
     kind: Any = jsonschema.Draft202012Validator
-    validators = {name: kind(_exact(json.dumps(s)), format_checker=kind.FORMAT_CHECKER) for name, s in schemas.items()}
+    formats = jsonschema.FormatChecker()
+    formats.checkers = {**formats.checkers, **kind.FORMAT_CHECKER.checkers}
+    formats.checks("date", ValueError)(_is_date)
+    validators = {name: kind(_exact(json.dumps(s)), format_checker=formats) for name, s in schemas.items()}
 
     def judge(name: str, arguments: str) -> str:
         if name not in validators:
@@ -75,6 +88,13 @@ def judge_of(schemas: Mapping[str, Any]) -> Judge:
         return "" if fault is None else f"at {fault.json_path}: {fault.message[:200]}"
 
     return judge
+
+
+def _is_date(value: object) -> bool:
+    """Whether a text is a date; Python's begin with the year 1, so the year 0, as long as 2000, is judged as that."""
+    return not isinstance(value, str) or bool(
+        _DATE.fullmatch(value) and date.fromisoformat(f"2{value[1:]}" if value.startswith("0000") else value)
+    )
 
 
 def _exact(text: str) -> Any:
@@ -92,10 +112,13 @@ def _no_constant(word: str) -> Any:
     raise ValueError(f"{word} is no JSON")
 
 
-def verdict(turn: Turn, judge: Judge, checked_at_the_end: Collection[str], marks: Sequence[str]) -> Judged:
+def verdict(
+    turn: Turn, judge: Judge, checked_at_the_end: Collection[str], openers: Sequence[str], marks: Sequence[str]
+) -> Judged:
     """The verdict of a turn.
 
-    Only the calls of tools in `checked_at_the_end` may be rejected, and none of `marks` may stand in content.
+    Only the calls of tools in `checked_at_the_end` may be rejected. None of `openers` may stand in content, nor should
+    any other of `marks`.
     """
     if turn.failure is not None:
         return Judged("wrong", f"{type(turn.failure).__name__}: {turn.failure.message}")
@@ -107,11 +130,11 @@ def verdict(turn: Turn, judge: Judge, checked_at_the_end: Collection[str], marks
             return Judged("wrong", f"{call.call.name}({call.call.arguments}): {fault}")
     if len(turn.calls) > 1 and not turn.several:
         return Judged("wrong", "more calls than one")
-    content = "".join(event.text for event in turn.events if isinstance(event, ContentDelta))
-    found = [mark for mark in marks if mark in content]
-    if found or (turn.forced and content.strip()):
-        return Judged("wrong", f"content: {content[:300]!r}")
-    return _of_the_end(turn, checked_at_the_end)
+    if any(opener in turn.content for opener in openers) or (turn.forced and turn.content.strip()):
+        return Judged("wrong", f"content: {turn.content[:300]!r}")
+    judged = _of_the_end(turn, checked_at_the_end)
+    marked = judged.verdict != "wrong" and any(mark in turn.content for mark in marks)
+    return Judged("marked") if marked else judged
 
 
 def _of_the_end(turn: Turn, checked_at_the_end: Collection[str]) -> Judged:
