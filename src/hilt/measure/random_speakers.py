@@ -26,8 +26,10 @@ TOKENIZER = Path(hilt.__file__).parent / "starter_model" / "tokenizer.json"
 CONTEXT_LENGTH = 2048
 HIDDEN = 64
 LAYERS = 2
-CLOSING = 6.0  # of a score: without it a random model rarely ends a text
-STRUCTURE = 4.0
+CLOSING = 6.0  # of a score, as the others: without it a random model rarely ends a text
+STRUCTURE = 5.0
+ENDING = 8.0
+BLANK = -6.0
 _STRUCTURE = ('"', "}", "]", ",", "'", ")", '"}', '",')
 
 
@@ -167,6 +169,7 @@ def open_speaker(speaker: Speaker, rows: int, opening: float = 0.0) -> Generator
     size = LlamaSize(HIDDEN, LAYERS, tokenizer.get_vocab_size(), "float32")
     leanings = _leanings(tokenizer, closing_marks(dialect))
     first = tokenizer.encode(speaker.opener, add_special_tokens=False).ids[0]
+    leanings |= {end: ENDING for end in ends if end is not None}
     if opening:
         leanings[first] = opening
     options = EngineOptions(max_batch=rows, prefix_cache_bytes=1 << 24)
@@ -199,8 +202,9 @@ def _tokenizer(speaker: Speaker) -> Tokenizer:
 
 
 def _leanings(tokenizer: Tokenizer, marks: list[str]) -> dict[int, float]:
-    """What is added to the scores of tokens with which something may end, so that calls end of themselves."""
-    leanings: dict[int, float] = {}
+    """What is added to the scores of tokens: more to those with which something may end, so that calls end of
+    themselves, and less to white space, which would fill most of them."""
+    leanings = {token: BLANK for token in range(tokenizer.get_vocab_size()) if not tokenizer.decode([token], skip_special_tokens=False).strip()}
     for texts, by in ((_STRUCTURE, STRUCTURE), (marks, CLOSING)):
         for text in texts:
             tokens = tokenizer.encode(text, add_special_tokens=False).ids
