@@ -147,6 +147,7 @@ def test_a_schema_is_refused_only_if_it_has_no_values(schema: dict[str, Any], ca
     try:
         prepared = prepare(schema, "schema")
     except InvalidRequest as refusal:
+        assume("refers to itself" not in refusal.message)  # whether a validator comes to an end there is its own affair
         satisfied = [value for value in candidates if is_valid(schema, value)]
         fault = f"refused, but {satisfied} satisfy it: {refusal.message}" if satisfied else ""
     else:

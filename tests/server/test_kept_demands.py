@@ -141,6 +141,20 @@ def test_with_few_tokens_a_forced_call_is_whole_or_the_reply_says_length(client:
     assert calls or reason == "length"
 
 
+def test_near_its_last_token_prose_is_cut_and_a_call_is_brought_to_an_end(client: OpenAI) -> None:
+    hi: Any = [{"role": "user", "content": "Hello!"}]
+    whole = told(completed(client, stream=False, tools=TOOLS, messages=hi))
+    assert (whole[0], whole[1]) == ("stop", [])
+    for max_tokens in (1, 3, 6):
+        reason, calls, content = told(completed(client, stream=False, tools=TOOLS, messages=hi, max_tokens=max_tokens))
+        assert (reason, calls) == ("length", [])
+        assert whole[2].startswith(content)
+    free = told(completed(client, stream=False, tools=TOOLS))
+    short = told(completed(client, stream=False, tools=TOOLS, max_tokens=30))
+    assert free[0] == short[0] == "tool_calls"
+    assert free[1] != short[1]
+
+
 @pytest.mark.parametrize(
     ("fields", "param", "said"),
     [

@@ -17,8 +17,7 @@ from tokenizers import Tokenizer as FastTokenizer
 from hilt.backends.recent import Recent
 from hilt.backends.terms import FREE, Checked, Terms, is_free, key_of, known_tools, prepared_tool, read_terms
 from hilt.conversation import InvalidRequest, Request, ToolSpec, callable_tools
-from hilt.dialects import Dialect, HeadedJson, JsonCall, LiteralCall, TaggedCall
-from hilt.dialects.beginnings import closing_mark, openings
+from hilt.dialects import Dialect
 from hilt.dialects.begun import begun_by
 from hilt.engine.door import Constraint
 from hilt.engine.loading import LoadedModel
@@ -26,11 +25,11 @@ from hilt.grammar.budget import Steering
 from hilt.grammar.cache import GrammarCache
 from hilt.grammar.ending import Closers, read_closers
 from hilt.grammar.matching import Grammar, GrammarTooComplex, Matcher
-from hilt.grammar.replies import write_grammar
+from hilt.grammar.replies import marks_of, write_grammar
 from hilt.grammar.vocabulary import Vocabulary, read_vocabulary
 
 STACK_BYTES = 64 << 20
-KEPT_SCHEMAS_BYTES = 16 << 20  # of the JSON text of schemas; what is made of them is some ten times larger
+KEPT_SCHEMAS_BYTES = 16 << 20  # counted in the JSON text of the schemas
 KEPT_TERMS_BYTES = 32 << 20
 
 logger = logging.getLogger(__name__)
@@ -150,7 +149,7 @@ class Constraining:
         key = msgspec.json.encode(tool.parameters)
         kept = self._tools.get(key)
         if kept is None:
-            kept = prepared_tool(tool, where)
+            kept = prepared_tool(tool, where, self._dialect)
             self._tools.keep(key, kept, len(key))
         return kept
 
@@ -169,31 +168,8 @@ class Constraining:
         except ValueError as problem:  # llguidance knows most tokenizers, not all
             logger.warning("no grammar can be made for this model: %s", problem)
             return None
-        closers = read_closers(vocabulary, closing_marks(self._dialect))
+        closers = read_closers(vocabulary, marks_of(self._dialect))
         return _Speech(vocabulary, closers, GrammarCache(vocabulary, self._cache_bytes))
-
-
-def closing_marks(dialect: Dialect) -> list[str]:
-    """The marks of a dialect that an ending may need: those that close something, then those that open a call."""
-    spans = [dialect.thought, *dialect.thoughts, dialect.call, *dialect.blocks, *dialect.sections, dialect.answer]
-    marks = [span.close for span in spans if span is not None]
-    for payload in dialect.payloads:
-        marks.append(closing_mark(payload))
-        match payload:
-            case TaggedCall(parameter=tag):
-                marks += [tag.close, tag.open]
-            case LiteralCall(brackets=brackets, notation=notation):
-                marks += [notation.quote, brackets.close]
-            case HeadedJson(end=end):
-                marks.append(end.strip())
-            case JsonCall():
-                pass
-    if dialect.group is not None:
-        marks.append(dialect.group.close.strip())
-    if dialect.channels is not None:
-        channels = dialect.channels
-        marks += [*channels.ends, channels.start, channels.channel, channels.message]
-    return [mark for mark in dict.fromkeys([*marks, *openings(dialect)]) if mark]
 
 
 def _behind(matcher: Matcher, vocabulary: Vocabulary, begun: str) -> Matcher | None:

@@ -19,9 +19,12 @@ from hilt.conversation import (
     ToolSpec,
     callable_tools,
 )
+from hilt.dialects import Dialect, HeadedJson, JsonCall, LiteralCall, TaggedCall
 from hilt.grammar import Check, Prepared, Unenforced, prepare, prepare_arguments
-from hilt.grammar.offers import Offer
+from hilt.grammar.closing import closed
+from hilt.grammar.offers import Offer, offer
 from hilt.grammar.replies import Demand, ForcedCalls, FreeReply, JsonAnswer, NoCalls
+from hilt.grammar.values import unenforced
 
 ANSWER = "response_format.schema"
 _ANY_OBJECT = {"type": "object"}
@@ -29,15 +32,16 @@ _MAX_LISTED = 3
 
 
 class Checked(Struct, frozen=True, eq=False):
-    """A schema made ready, and its check, compiled once."""
+    """A schema made ready, what its grammar leaves `unenforced`, and its check, compiled once."""
 
     prepared: Prepared
+    unenforced: tuple[Unenforced, ...]
     check: Check
 
     @property
     def enforced(self) -> bool:
-        """Whether a grammar alone holds a model to the schema."""
-        return not self.prepared.unenforced
+        """Whether a grammar alone holds a model to all that the check asks for."""
+        return all(part.remark for part in self.unenforced)
 
 
 class Terms(Struct, frozen=True, eq=False):
@@ -94,18 +98,27 @@ def read_terms(request: Request, preparing: Preparing) -> Terms:
             continue
         where = f"tools[{position}].parameters"
         checked = tools[tool.name] = preparing(tool, where)
-        offers.append(Offer(tool.name, checked.prepared.grammar, tool.parameters))
+        offers.append(offer(tool, checked.prepared))
         if tool.strict:
-            _refuse_unenforced(checked.prepared.unenforced, where)
+            _refuse_unenforced(checked.unenforced, where)
     answer = _answer(request)
     demand = _demand(request, tools, answer)
     return Terms(demand, tuple(offers), tools, answer if isinstance(demand, JsonAnswer) else None)
 
 
-def prepared_tool(tool: ToolSpec, where: str) -> Checked:
-    """The parameters of a tool made ready. Raises InvalidRequest for what can't be used."""
+def prepared_tool(tool: ToolSpec, where: str, dialect: Dialect) -> Checked:
+    """The parameters of a tool made ready for calls in a dialect. Raises InvalidRequest for what can't be used."""
     prepared = prepare_arguments(tool.parameters, where)
-    return Checked(prepared, Check(prepared.schema))
+    found = [*prepared.unenforced]
+    for payload in dialect.payloads:
+        match payload:
+            case JsonCall() | HeadedJson():
+                pass
+            case LiteralCall(notation=notation):
+                found += unenforced(prepared.grammar, "python" if notation.kind == "python" else "marked")
+            case TaggedCall(nested=nested):
+                found += unenforced(prepared.grammar, "elements" if nested else "raw")
+    return Checked(prepared, tuple(dict.fromkeys(found)), Check(prepared.schema))
 
 
 def _check_names(tools: Sequence[ToolSpec]) -> None:
@@ -135,7 +148,7 @@ def _answer(request: Request) -> Checked | None:
 
 
 def _checked_answer(prepared: Prepared) -> Checked:
-    return Checked(prepared, Check(prepared.schema, "the answer"))
+    return Checked(prepared, prepared.unenforced, Check(prepared.schema, "the answer"))
 
 
 def _demand(request: Request, tools: Mapping[str, Checked], answer: Checked | None) -> Demand:
@@ -148,7 +161,8 @@ def _demand(request: Request, tools: Mapping[str, Checked], answer: Checked | No
             return ForcedCalls(several=False)
         case Auto() | NoTools():
             if answer is not None:
-                return JsonAnswer(answer.prepared.grammar, several=request.parallel_calls)
+                schema = closed(answer.prepared.grammar, answer.unenforced)
+                return JsonAnswer(schema, several=request.parallel_calls)
             return FreeReply(several=request.parallel_calls) if tools else NoCalls()
 
 
@@ -160,18 +174,19 @@ def _need(tools: Mapping[str, Checked], fault: str) -> None:
         )
 
 
-def _refuse_unenforced(unenforced: Sequence[Unenforced], where: str) -> None:
+def _refuse_unenforced(parts: Sequence[Unenforced], where: str) -> None:
     """`strict` promises that nothing else can be written, and what a grammar doesn't hold can't be promised."""
-    if not unenforced:
+    if not parts:
         return
-    first, *others = unenforced
+    first, *others = parts
     param = f"{where}{first.path}"
     more = ", ".join(f"{u.keyword} at {u.path}" for u in others[:_MAX_LISTED])
     more += f" and {len(others) - _MAX_LISTED} more" if len(others) > _MAX_LISTED else ""
     raise InvalidRequest(
         f"`{param}` can't be enforced while the model writes: {first.reason}."
         + (f" The same is true of {more}." if more else "")
-        + f" Take {first.keyword} out of the schema, or leave `strict` out: then it is checked at the end.",
+        + f" Take {first.keyword} out of the schema, or leave `strict` out"
+        + ("." if first.remark else ": then it is checked at the end."),
         param=param,
         code="unsupported_schema",
     )

@@ -1,8 +1,11 @@
-"""One step of a batch of replies: the forward pass is on its way before anybody looks at the tokens before it.
+"""One step of a batch of replies under grammars, which keeps the device busy.
 
-mlx-lm's batches keep the caches, the rows and their order; here is how a step is done. While the device computes the
-scores, the grammars of the rows take the tokens that the step before has picked and say what may come next, on the CPU;
-then the scores are masked and the next tokens picked. A row's constraint travels with it as its only logits processor.
+mlx-lm's batches keep the caches, the rows and their order; here is how a step is done. The grammars of the rows take
+the tokens that the step before has picked and say what may come next, on the CPU; then the scores are masked and the
+next tokens picked. Where the device is the slower one, the forward pass is sent to it before anybody looks at those
+tokens. Where it waits for the CPU to send it work, the tokens are there already, and to send all at once costs least.
+Which of the two it is shows in how long we wait for the tokens. A row's constraint travels with it as its only logits
+processor.
 
 Where a row is alone and its grammar forces several tokens, those are read in one more forward pass instead of one each.
 """
@@ -10,6 +13,7 @@ Where a row is alone and its grammar forces several tokens, those are read in on
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # mlx-lm's batches have no types of their own.
 
+import time
 from typing import Any, cast
 
 import mlx.core as mx
@@ -19,6 +23,8 @@ from mlx_lm.models.cache import ArraysCache, BatchKVCache, BatchRotatingKVCache
 from hilt.engine.masking import Guarded, Masks, masked
 
 FEWEST_FORCED = 2  # one token more is read at the same price by the next step
+LONG_WAIT_S = 300e-6  # a device that lets us wait longer for the last tokens is the slower one
+_WEIGHT_OF_LAST_WAIT = 0.2
 _TAKE_SEVERAL = (BatchKVCache, BatchRotatingKVCache, ArraysCache)
 
 
@@ -29,6 +35,7 @@ class ReplyBatch(GenerationBatch):
         self.masks = masks
         self.stops = stops
         self._opened = False
+        self._wait_s = 2 * LONG_WAIT_S
         super().__init__(*arguments, **named)
         self._opened = True
 
@@ -39,49 +46,70 @@ class ReplyBatch(GenerationBatch):
         constraint takes. Nobody asks for log-probabilities, so they aren't computed.
         """
         inputs = self._next_tokens
-        logits = self._forward(inputs[:, None])
         guards = [_guard(processors) for processors in self.logits_processors or ()] or [None] * len(self.uids)
-        read: list[list[int]] | None = None
-        if any(guards):
+        if not any(guards):
+            logits = self._forward(inputs[:, None])
+            self._launch(logits)
+            return self._note(_rows(inputs))
+        logits = self._forward(inputs[:, None])
+        if self._wait_s > LONG_WAIT_S:
             mx.async_eval(logits)
-            read = _rows(inputs)
-            if self._opened:
-                for guard, tokens in zip(guards, read, strict=True):
-                    if guard is not None:
-                        guard.take(tokens)
-                logits = self._read_forced(guards, read, logits)
-            words = self.masks.of(guards, logits.shape[-1])
-            if words is not None:
-                logits = masked(logits, words)
-        self._current_tokens = inputs
+        read = self._read(inputs)
+        forced = self._taken(guards, read)
+        if forced:
+            logits = self._forward(mx.array([forced]))
+        words = self.masks.of(guards, logits.shape[-1])
+        self._launch(logits if words is None else masked(logits, words))
+        return self._note(read)
+
+    def _read(self, tokens: mx.array) -> list[list[int]]:
+        """The tokens of each row; how long the device lets us wait for them is kept as a mean of the last steps."""
+        start = time.perf_counter()
+        read = _rows(tokens)
+        self._wait_s += _WEIGHT_OF_LAST_WAIT * (min(time.perf_counter() - start, 10 * LONG_WAIT_S) - self._wait_s)
+        return read
+
+    def _launch(self, logits: mx.array) -> None:
+        """Pick the next tokens, and have the device compute them."""
+        self._current_tokens = self._next_tokens
         self._next_tokens = self._pick(logits)
         self._next_logprobs = self._current_logprobs = [None] * len(self.uids)
         mx.async_eval(self._next_tokens)
-        if read is None:
-            read = _rows(inputs)
+
+    def _note(self, read: list[list[int]]) -> list[list[int]]:
         for known, tokens in zip(self.tokens, read, strict=True):
             known.extend(tokens)
         return read
+
+    def _taken(self, guards: list[Guarded | None], read: list[list[int]]) -> list[int]:
+        """Let the constraints take what has been read; what is forced behind it is added to `read` and returned."""
+        if not self._opened:
+            return []
+        for guard, tokens in zip(guards, read, strict=True):
+            if guard is not None:
+                guard.take(tokens)
+        forced = self._forced(guards, read)
+        read[0].extend(forced)
+        return forced
 
     def _forward(self, tokens: mx.array) -> mx.array:
         """The scores behind the last of some tokens [rows, tokens], which the caches take in."""
         return self.model(tokens, cache=self.prompt_cache)[:, -1, :]
 
-    def _read_forced(self, guards: list[Guarded | None], read: list[list[int]], logits: mx.array) -> mx.array:
-        """Add to `read` what is forced behind it, if there is one row alone; the scores behind that."""
+    def _forced(self, guards: list[Guarded | None], read: list[list[int]]) -> list[int]:
+        """What is forced behind the tokens that were read, if there is one row alone; the constraint has taken it."""
         guard = guards[0]
         if len(guards) != 1 or guard is None or read[0][-1] in self.stops:
-            return logits
+            return []
         if not all(type(cache) in _TAKE_SEVERAL for cache in self.prompt_cache):
-            return logits
+            return []
         forced = guard.forced(self.max_tokens[0] - self._num_tokens[0] - 1)
         until_end = next((place + 1 for place, token in enumerate(forced) if token in self.stops), len(forced))
         forced = forced[:until_end]
         if len(forced) < FEWEST_FORCED:
-            return logits
-        read[0].extend(forced)
+            return []
         guard.take(forced)
-        return self._forward(mx.array([forced]))
+        return forced
 
     def _pick(self, logits: mx.array) -> mx.array:
         """The next token of each row."""

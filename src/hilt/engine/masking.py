@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import mlx.core as mx
 import numpy as np
 from llguidance import LLExecutor
+from numpy.typing import NDArray
 
 from hilt.conversation import Bug
 from hilt.engine.door import Constraint
@@ -90,15 +91,17 @@ class Masks:
                     words[row] = _bits_of(tokens, words.shape[1])
                 case Matched(matcher, but):
                     matchers.append((matcher, row))
-                    banned[row] = but
+                    if but:
+                        banned[row] = but
             constrained.append((guarded, row))
         if matchers:
             self._write(matchers, words)
         for row, tokens in banned.items():
             words[row] &= ~_bits_of(tokens, words.shape[1])
+        some: NDArray[np.bool_] = np.any(words, axis=1)
         for guarded, row in constrained:
             guarded.verify()
-            if not words[row].any():
+            if not some[row]:
                 guarded.fault = guarded.fault or Bug("the grammar allows no token that the model has")
             if guarded.fault is not None:
                 words[row] = _ALL
@@ -131,4 +134,4 @@ def masked(logits: mx.array, words: Words) -> mx.array:
     """Scores [rows, vocabulary] with minus infinity wherever the bit in `words` is 0."""
     spread = (mx.array(words)[:, :, None] >> mx.arange(32, dtype=mx.uint32)) & 1
     allowed = mx.flatten(spread, 1)[:, : logits.shape[-1]]
-    return mx.where(allowed.astype(mx.bool_), logits, mx.array(-mx.inf, logits.dtype))
+    return mx.where(allowed.astype(mx.bool_), logits, -mx.inf)

@@ -13,6 +13,7 @@ from mlx_lm.models.llama import Model, ModelArgs
 from msgspec import Struct
 
 from hilt.engine.decoding import Generator
+from hilt.engine.devices import find_device
 from hilt.engine.door import Constraint
 from hilt.engine.masking import Guarded, masked
 
@@ -51,6 +52,12 @@ def time_masks(rows: int, vocabulary: int, repeats: int) -> MaskTimes:
             if turn:
                 times.append(time.perf_counter() - start)
     return taken
+
+
+def device_name() -> str:
+    """What these trials run on."""
+    device = find_device()
+    return f"{device.kind}: {device.name}"
 
 
 def random_llama(size: LlamaSize) -> Any:

@@ -61,12 +61,14 @@ TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 class Unenforced(Struct, frozen=True):
     """A part of a schema that its grammar doesn't hold a model to.
 
-    `path` is a JSON pointer into the client's schema, `keyword` its last step, `reason` a clause.
+    `path` is a JSON pointer into the client's schema, `keyword` its last step, `reason` a clause. A `remark` is nothing
+    that the final check could hold it to either.
     """
 
     path: str
     keyword: str
     reason: str
+    remark: bool = False
 
 
 def step(path: str, token: str | int) -> str:

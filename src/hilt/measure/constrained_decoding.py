@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hilt.engine.trials import LlamaSize, decode_rate, random_llama
+from hilt.engine.trials import LlamaSize, decode_rate, device_name, random_llama
 from hilt.grammar.matching import compile_grammar
 from hilt.measure.made_tools import made_tools
 from hilt.measure.made_vocabulary import made_vocabulary
@@ -38,6 +38,7 @@ def measure(size: LlamaSize, rows: int, steps: int, repeats: int) -> dict[str, A
             free.append(rates[0])
             constrained.append(rates[1])
     return {
+        "device": device_name(),
         "model": size,
         "rows": rows,
         "steps": steps,

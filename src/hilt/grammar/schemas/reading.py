@@ -249,7 +249,8 @@ class _Reader:
         if name in FORMATS:
             plain["format"] = name
         else:
-            self.unenforced.append(Unenforced(at, "format", f"the format {name[:40]!r} is taken as a remark"))
+            reason = f"the format {name[:40]!r} is taken as a remark"
+            self.unenforced.append(Unenforced(at, "format", reason, remark=True))
 
     def count_enum(self, plain: dict[str, Any], path: str) -> None:
         values = plain.get("enum")

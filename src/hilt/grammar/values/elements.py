@@ -10,14 +10,13 @@ from typing import Any, cast
 from hilt.dialects.declared import Declared, declared
 from hilt.dialects.spec import TaggedCall
 from hilt.grammar.keywords import Node
-from hilt.grammar.lark import Rules, all_of, either, literal, none_within, pattern, sequence
+from hilt.grammar.lark import Rules, all_of, either, literal, none_within, sequence
+from hilt.grammar.text import space
 from hilt.grammar.values.literals import Form, Literals
 from hilt.grammar.values.members import MemberWriter, members_in, repeated
 from hilt.grammar.values.nodes import Definitions, alternatives, impossible, type_named
 from hilt.grammar.values.raw import Frame, RawValues
 from hilt.grammar.vocabulary import Vocabulary
-
-_SPACE = r"[ \t\r\n]{1,32}"
 
 
 class Elements:
@@ -111,7 +110,7 @@ class Elements:
         )
 
     def _spaced(self, element: str) -> str:
-        return self._rules.rule("child", sequence(element, f"({self._rules.terminal('space', pattern(_SPACE))})?"))
+        return self._rules.rule("child", sequence(element, space(self._rules)))
 
 
 def _empty_means(view: Declared) -> str:

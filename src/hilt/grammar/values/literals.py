@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from hilt.grammar.keywords import Node
 from hilt.grammar.lark import Rules, all_of, either, exactly, json_value, literal, none_within, pattern, sequence
+from hilt.grammar.text import SPACE_CLASS, SPACE_LIMIT
 from hilt.grammar.values.members import MemberWriter, members_in, repeated
 from hilt.grammar.values.nodes import Definitions, KeyText, impossible, referred
 from hilt.grammar.values.texts import (
@@ -53,7 +54,7 @@ class Literals:
         self._referred: dict[str, str] = {}
         self._any = ""
         self._members = MemberWriter(rules)
-        space = r"[ \t\r\n]{0,4}" if form.kind == "marked" else r"[ \t\r\n]{0,32}"
+        space = f"{SPACE_CLASS}{{0,{4 if form.kind == 'marked' else SPACE_LIMIT}}}"
         self._comma = rules.terminal("comma", pattern(f",{space}"))
         self._colon = rules.terminal("colon", pattern(f":{space}"))
         self._brackets = {

@@ -16,13 +16,12 @@ from hilt.grammar.keywords import Node
 from hilt.grammar.lark import Rules, all_of, either, literal, no, none_within, pattern, sequence
 from hilt.grammar.values.literals import Literals
 from hilt.grammar.values.nodes import Definitions, alternatives, type_named
-from hilt.grammar.values.texts import INTEGER, NUMBER, conditions
+from hilt.grammar.values.texts import INTEGER, NUMBER, NUMBER_BOUNDS, conditions
 from hilt.grammar.vocabulary import Vocabulary, written
 
 _SPACE = r"[\s\x1c-\x1f]*"
 _DIGITS = "[0-9][0-9_]*"
 _NUMBER_LIKE = rf"[+-]?(?:0[xXoObB][0-9a-fA-F_]+|(?:{_DIGITS}\.?[0-9_]*|\.{_DIGITS})(?:[eE][+-]?[0-9]+)?)"
-_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 _ALL_TYPES = ("string", "number", "boolean", "null", "array", "object")
 _CDATA = ("<![CDATA[", "]]>")
 
@@ -95,7 +94,7 @@ class RawValues:
         for option in alternatives(node, self._defs):
             for schema in [{"type": t} for t in _ALL_TYPES] if isinstance(option, bool) else [option]:
                 spread.setdefault(json.dumps(schema), (type_named(schema), schema))
-        free = not any(keyword in schema for _, schema in spread.values() for keyword in _BOUNDS)
+        free = not any(keyword in schema for _, schema in spread.values() for keyword in NUMBER_BOUNDS)
         if view.types or not self._frame.typing:
             views = {True: _View(view, free), False: _View(view, free)}
         else:
@@ -137,7 +136,7 @@ class RawValues:
             return [
                 self._closed(literal(word)) if beside_text else sequence(literal(word), self._close) for word in words
             ]
-        if schema.get("type") in ("integer", "number") and not any(k in schema for k in _BOUNDS):
+        if schema.get("type") in ("integer", "number") and not any(k in schema for k in NUMBER_BOUNDS):
             number = self._rules.terminal("number", pattern(INTEGER if schema["type"] == "integer" else NUMBER))
             return [self._ended(number) if beside_text else sequence(number, self._close)]
         if "enum" in schema and not isinstance(schema["enum"][0], list | dict) and beside_text:

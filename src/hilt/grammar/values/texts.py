@@ -6,6 +6,7 @@ from hilt.grammar.lark import Rules, exactly, json_value, no, pattern
 from hilt.grammar.values.nodes import KeyText
 
 LONGEST_BOUND = 20_000
+NUMBER_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 
 NUMBER = r"-?(?:0|[1-9][0-9]{0,99})(?:\.[0-9]{1,99})?(?:[eE][+-]?[0-9]{1,2})?"
 INTEGER = r"-?(?:0|[1-9][0-9]{0,99})"
@@ -57,10 +58,7 @@ def key_conditions(key: KeyText, alphabet: str) -> list[str]:
 def number_terminal(rules: Rules, schema: dict[str, Any]) -> str:
     """The body of a number or an integer; bounds and multiples are those of JSON."""
     kind = str(schema["type"])
-    bound = {k: v for k, v in schema.items() if k in _NUMBER_KEYWORDS}
+    bound = {k: v for k, v in schema.items() if k in NUMBER_BOUNDS}
     if bound:
         return rules.rule(kind, json_value({"type": kind, **bound}))
     return rules.terminal(kind, pattern(INTEGER if kind == "integer" else NUMBER))
-
-
-_NUMBER_KEYWORDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
