@@ -8,10 +8,13 @@ wrong: no call that breaks its schema, and no turn without a call that doesn't s
 
 import argparse
 import asyncio
+import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -152,10 +155,9 @@ def tally(speaker: Speaker, turns: Sequence[Turn], seconds: float, judge: Judge,
     )
 
 
-def measure(
-    speaker: Speaker, forced: int, free: int, rows: int, judge: Judge, late: frozenset[str], seed: int = 0
-) -> tuple[Tally, Tally]:
-    """The turns of one speaker that had to call a tool, and those that might."""
+def measure(dialect: str, forced: int, free: int, rows: int, seed: int) -> tuple[Tally, Tally]:
+    """So many turns in one dialect that had to call a tool, and so many that might."""
+    speaker, judge, late = speaker_named(dialect), judge_of(VARIED), checked_at_the_end()
     tallies: list[Tally] = []
     for opening, requests in ((0.0, forced_requests(forced, seed)), (OPENING, free_requests(free, seed))):
         with open_speaker(speaker, rows, opening) as backend:
@@ -173,19 +175,18 @@ def main() -> None:
     parser.add_argument("--forced", type=int, default=1000, help="turns in each dialect that have to call a tool")
     parser.add_argument("--free", type=int, default=200, help="turns in each dialect that may call one")
     parser.add_argument("--rows", type=int, default=32, help="replies at once")
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    judge, late = judge_of(VARIED), checked_at_the_end()
+    one = partial(measure, forced=options.forced, free=options.free, rows=options.rows, seed=options.seed)
     forced: list[Tally] = []
     free: list[Tally] = []
-    for dialect in options.dialects:
-        both = measure(speaker_named(dialect), options.forced, options.free, options.rows, judge, late, options.seed)
-        for kind, tallied, into in (("forced", both[0], forced), ("free", both[1], free)):
-            into.append(tallied)
-            counts = "  ".join(f"{name} {count}" for name, count in sorted(tallied.verdicts.items()))
-            print(f"{dialect:13} {kind:6} {tallied.turns:5} turns {tallied.seconds:7.1f} s  {counts}", flush=True)
-            for line in tallied.wrong:
-                print(f"    {line}")
+    with ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn")) as processes:
+        for both in processes.map(one, options.dialects):
+            forced.append(both[0])
+            free.append(both[1])
+            for kind, tallied in zip(("forced", "free"), both, strict=True):
+                _tell(kind, tallied)
     results = {
         "schemas": len(VARIED),
         "seed": options.seed,
@@ -195,6 +196,13 @@ def main() -> None:
         "free": free,
     }
     print(write_record(options.out.parent, options.out.stem, results, now=datetime.now(UTC)))
+
+
+def _tell(kind: str, tallied: Tally) -> None:
+    counts = "  ".join(f"{name} {count}" for name, count in sorted(tallied.verdicts.items()))
+    print(f"{tallied.dialect:13} {kind:6} {tallied.turns:5} turns {tallied.seconds:7.1f} s  {counts}", flush=True)
+    for line in tallied.wrong:
+        print(f"    {line}")
 
 
 def _total(tallies: Sequence[Tally]) -> dict[str, int]:

@@ -12,13 +12,14 @@ from msgspec import Struct
 from tokenizers import AddedToken, Tokenizer
 
 import hilt
-from hilt.backends.constraining import Constraining, closing_marks
+from hilt.backends.constraining import Constraining
 from hilt.backends.local import LocalBackend
 from hilt.dialects import dialect_named
 from hilt.engine.devices import find_device
 from hilt.engine.random_models import random_model
 from hilt.engine.trials import LlamaSize
 from hilt.engine.worker import Engine
+from hilt.grammar.replies import marks_of
 from hilt.prompting import Manner
 from hilt.settings import EngineOptions
 
@@ -167,7 +168,7 @@ def open_speaker(speaker: Speaker, rows: int, opening: float = 0.0) -> Generator
     ends = [tokenizer.token_to_id(end) for end in speaker.ends]
     assert None not in ends
     size = LlamaSize(HIDDEN, LAYERS, tokenizer.get_vocab_size(), "float32")
-    leanings = _leanings(tokenizer, closing_marks(dialect))
+    leanings = _leanings(tokenizer, marks_of(dialect))
     first = tokenizer.encode(speaker.opener, add_special_tokens=False).ids[0]
     leanings |= {end: ENDING for end in ends if end is not None}
     if opening:
@@ -204,7 +205,11 @@ def _tokenizer(speaker: Speaker) -> Tokenizer:
 def _leanings(tokenizer: Tokenizer, marks: list[str]) -> dict[int, float]:
     """What is added to the scores of tokens: more to those with which something may end, so that calls end of
     themselves, and less to white space, which would fill most of them."""
-    leanings = {token: BLANK for token in range(tokenizer.get_vocab_size()) if not tokenizer.decode([token], skip_special_tokens=False).strip()}
+    leanings = {
+        token: BLANK
+        for token in range(tokenizer.get_vocab_size())
+        if not tokenizer.decode([token], skip_special_tokens=False).strip()
+    }
     for texts, by in ((_STRUCTURE, STRUCTURE), (marks, CLOSING)):
         for text in texts:
             tokens = tokenizer.encode(text, add_special_tokens=False).ids
