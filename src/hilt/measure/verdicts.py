@@ -71,7 +71,7 @@ def judge_of(schemas: Mapping[str, Any]) -> Judge:
         raise ImportError("the judge of this measurement is the package jsonschema: install `hilt[dev]`") from problem
     kind: Any = jsonschema.Draft202012Validator
     formats = jsonschema.FormatChecker()
-    formats.checkers = {**formats.checkers, **kind.FORMAT_CHECKER.checkers}
+    formats.checkers = dict(kind.FORMAT_CHECKER.checkers)
     formats.checks("date", ValueError)(_is_date)
     validators = {name: kind(_exact(json.dumps(s)), format_checker=formats) for name, s in schemas.items()}
 
