@@ -52,17 +52,18 @@ def end(reason: FinishReason) -> TurnFinished:
     return TurnFinished(reason, Usage())
 
 
+@pytest.mark.parametrize("some", [(10, 26), (90, 106)], ids=["required", "named"])
 @pytest.mark.parametrize("dialect", ["hermes", "harmony", "qwen_xml"])
-def test_forced_calls_fit_their_schemas(dialect: str) -> None:
+def test_forced_calls_fit_their_schemas(dialect: str, some: tuple[int, int]) -> None:
     judge, late = judge_of(VARIED), forced_calls.checked_at_the_end()
     speaker = speaker_named(dialect)
     with open_speaker(speaker, 16) as backend:
-        turns = forced_calls.run_turns(backend, islice(forced_calls.forced_requests(128, 0), 48, 80), 16)
+        turns = forced_calls.run_turns(backend, islice(forced_calls.forced_requests(128, 0), *some), 16)
     tally = forced_calls.tally(speaker, turns, 1.0, judge, late)
     assert tally.wrong == []
-    assert tally.turns == 32
-    assert tally.verdicts["valid"] > 16
-    assert tally.schemas_called > 10
+    assert tally.turns == 16
+    assert tally.verdicts["valid"] > 8
+    assert tally.schemas_called > 5
 
 
 def test_the_same_seed_asks_the_same() -> None:
