@@ -40,6 +40,11 @@ def test_a_reference_with_escaped_steps() -> None:
         ({}, set()),
         ({"additionalProperties": {"type": "integer"}}, {"integer"}),
         ({"additionalProperties": False}, set()),
+        ({"patternProperties": {"^x_": {"type": "integer"}}}, {"integer"}),
+        (
+            {"patternProperties": {"^x_": {"type": "integer"}}, "additionalProperties": {"type": "null"}},
+            {"integer", "null"},
+        ),
         ({"properties": {"x": False}}, set()),
         ({"properties": {"x": {"type": []}}}, set()),
         ({"properties": {"x": {"type": 3, "enum": "abc", "anyOf": {}}}}, set()),

@@ -17,7 +17,7 @@ from hilt.grammar import prepare_arguments
 from hilt.grammar.ending import Closers, ending, read_closers
 from hilt.grammar.matching import Grammar, compile_grammar
 from hilt.grammar.offers import offer
-from hilt.grammar.replies import Demand, ForcedCalls, FreeReply, JsonAnswer, NoCalls, marks_of, write_grammar
+from hilt.grammar.replies import Demand, ForcedCalls, FreeReply, JsonAnswer, NoCalls, marks_of, native, write_grammar
 from hilt.grammar.vocabulary import Vocabulary, read_vocabulary
 
 TOKENIZER = Path(__file__).parents[2] / "src" / "hilt" / "starter_model" / "tokenizer.json"
@@ -192,6 +192,25 @@ def _ends_behind(grammar: Grammar, tokens: Sequence[int]) -> bool:
     for token in tokens:
         matcher.take(token)
     return matcher.accepting
+
+
+def test_a_thought_holds_no_mark_behind_which_a_call_is_read() -> None:
+    vocabulary, _ = vocabulary_of("kimi_k2", True)
+    matcher = grammar_of("kimi_k2", True, repr(ForcedCalls())).matcher()
+    assert matcher.takes(vocabulary.spelled("<think>a"))
+    assert not matcher.takes(vocabulary.spelled("<think>a<|tool_call_begin|>"))
+
+
+@every_dialect
+@both_ways
+def test_text_holds_no_mark_of_a_block(dialect: Dialect, special: bool) -> None:
+    vocabulary, _ = vocabulary_of(dialect.name, special)
+    around = {*dialect.frames, *dialect.ends, *(s.close for s in (dialect.thought, dialect.answer) if s is not None)}
+    for demand in (FreeReply(), NoCalls()):
+        grammar = grammar_of(dialect.name, special, repr(demand))
+        for span in native(dialect, vocabulary).blocks:
+            if span.close.startswith("<") and span.close not in around:
+                assert not grammar.matcher().takes(vocabulary.spelled(f"so {span.close}")), span
 
 
 @every_dialect

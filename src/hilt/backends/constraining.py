@@ -174,9 +174,7 @@ class Constraining:
 
 def _behind(matcher: Matcher, vocabulary: Vocabulary, begun: str) -> Matcher | None:
     """The matcher moved behind a text; None if its grammar has no such text."""
-    tokens: list[int] = []
-    for piece in vocabulary.pieces(begun):
-        tokens += [piece] if isinstance(piece, int) else vocabulary.tokens.tokenize_str(piece)
+    tokens = vocabulary.spelled(begun)
     if not matcher.takes(tokens):
         return None
     for token in tokens:

@@ -64,8 +64,11 @@ def _found(node: dict[str, Any] | None, root: dict[str, Any] | None, keyword: st
         properties = cast("dict[str, Any]", part.get(keyword) or {})
         if key in properties:
             return properties[key]
-        if isinstance(part.get("additionalProperties"), dict):
-            return part["additionalProperties"]
+        by_pattern = cast("dict[str, Any]", part.get("patternProperties") or {})
+        others = [*by_pattern.values(), part.get("additionalProperties")]
+        schemas = [cast("dict[str, Any]", schema) for schema in others if isinstance(schema, dict)]
+        if schemas:
+            return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     return None
 
 

@@ -104,7 +104,8 @@ class CallWriter:
     def any_json_call(self, payload: JsonCall) -> str:
         """The regular expression of a JSON call of any tool up to the beginning of its arguments."""
         name = _member(payload.name_keys, '"[^"]+"')
-        return rf"\{{{GAP}{name}{GAP},{GAP}{_member(payload.argument_keys, '')}\{{"
+        call = rf"\{{{GAP}{name}{GAP},{GAP}{_member(payload.argument_keys, '')}\{{"
+        return call.replace(GAP, f"{SPACE_CLASS}*")  # counting would cost too much in what no text may hold
 
     def json_rest(self, payload: JsonCall, tool: Offer) -> str:
         """The body of a rule: what follows the tool's name in a JSON call."""

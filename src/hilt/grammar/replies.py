@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hilt.dialects import Dialect
-from hilt.dialects.beginnings import openings
+from hilt.dialects.beginnings import closing_mark, openings
 from hilt.dialects.spec import HeadedJson, JsonCall, LiteralCall, Payload, Span, TaggedCall
 from hilt.grammar.blocks import BlockWriter
 from hilt.grammar.lark import Rules, json_value, sequence
@@ -175,9 +175,15 @@ class _ReplyWriter:
         return FreeText(self._rules, self._vocabulary, bare, list(marks), self._blocks.bare_calls()).free()
 
     def _banned(self) -> list[str]:
-        """The marks behind which a call may be read, but for one with which content may begin."""
-        content = self._dialect.answer.open if self._dialect.answer is not None else ""
-        return [mark for mark in openings(self._dialect) if mark != content]
+        """The marks that have no place in text: those behind which a call may be read, and those that close one. Not
+        those that may also stand around content or thoughts."""
+        dialect = self._dialect
+        spans = [dialect.answer, dialect.thought, *dialect.thoughts]
+        free = {mark for span in spans if span is not None for mark in (span.open, span.close)}
+        free |= {*dialect.frames, *dialect.ends}
+        closes = [span.close for span in (*dialect.blocks, dialect.call)] + [closing_mark(p) for p in dialect.payloads]
+        marks = [*openings(dialect), *(mark for mark in closes if mark.startswith(("<", "[", "]")))]
+        return [mark for mark in dict.fromkeys(marks) if mark not in free]
 
     def forced(self) -> str:
         """Thinking, and then calls."""
@@ -216,8 +222,7 @@ class _ReplyWriter:
         dialect = self._dialect
         spans = [s for s in (dialect.thought, *dialect.thoughts) if s is not None]
         others = [mark for s in spans for mark in (s.open, s.close) if mark not in ("", span.close)]
-        blocks = [o.mark for o in self._blocks.openers() if o.mark]
-        text = FreeText(self._rules, self._vocabulary, [Opener("", mark=span.close)], [*others, *blocks])
+        text = FreeText(self._rules, self._vocabulary, [Opener("", mark=span.close)], [*others, *self._banned()])
         return sequence(self._vocabulary.mark(span.open), *text.opened())
 
     def _is_known(self, span: Span) -> bool:

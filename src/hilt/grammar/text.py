@@ -51,10 +51,10 @@ class FreeText:
             if isinstance(first, int) and rest and first not in self._tokens:
                 self._shared.setdefault(first, []).extend(r for r in rest[:1] if isinstance(r, str))
         # Spelled in plain text, a mark is refused or opens a call, whatever it is in the vocabulary.
-        forms = "|".join(
-            [exactly(mark) for mark in dict.fromkeys(marks)] + [o.regex for o in openers if o.regex] + [*regexes]
-        )
-        self._guard = f" & ~{pattern(f'(?s:.*)({forms})(?s:.*)')}" if forms else ""
+        opening = [exactly(o.mark) for o in openers if o.mark] + [o.regex for o in openers if o.regex]
+        never = [exactly(b) for b in dict.fromkeys(banned) if not any(b in o.mark for o in openers)] + [*regexes]
+        self._guard = _without([*opening, *never])
+        self._guard_of_opened = _without(never)
 
     def free(self) -> str:
         """The body of a rule: text that stays free to its end."""
@@ -94,7 +94,15 @@ class FreeText:
             text = self._rules.terminal("text_up_to", f"{pattern(f'(?s:.*){exactly(str(pieces[0]))}')}{self._guard}")
             return sequence(before, text, written(pieces[1:]), opener.body)
         end = opener.regex or exactly(opener.mark)
-        return sequence(before, self._rules.lazy("up_to", pattern(f"(?s:.*)({end})")), opener.body)
+        return sequence(
+            before, self._rules.lazy("up_to", pattern(f"(?s:.*)({end})") + self._guard_of_opened), opener.body
+        )
+
+
+def _without(forms: Sequence[str]) -> str:
+    """What a terminal goes on with whose text may hold none of these regular expressions."""
+    choices = "|".join(forms)
+    return f" & ~{pattern(f'(?s:.*)({choices})(?s:.*)')}" if choices else ""
 
 
 def space(rules: Rules) -> str:

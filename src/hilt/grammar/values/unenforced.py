@@ -43,10 +43,13 @@ def _in_text(node: dict[str, Any], path: str) -> Iterator[Unenforced]:
 
 def _in_object(node: dict[str, Any], path: str, defs: Definitions, notation: str) -> Iterator[Unenforced]:
     members = members_in(node, defs)
-    counted = not members.named or (not members.others and len(members.named) <= MOST_IN_ANY_ORDER)
+    if notation == "elements":
+        counted = not members.others
+    else:
+        counted = not members.named or (not members.others and len(members.named) <= MOST_IN_ANY_ORDER)
     for keyword, matters in (
         ("minProperties", members.least > len(members.required)),
         ("maxProperties", members.most is not None and (bool(members.others) or members.most < len(members.named))),
     ):
-        if matters and not counted and not (notation == "elements" and not members.others):
-            yield Unenforced(step(path, keyword), keyword, "declared members and others can't be counted together")
+        if matters and not counted:
+            yield Unenforced(step(path, keyword), keyword, "members that nobody has declared can't be counted here")
