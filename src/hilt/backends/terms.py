@@ -21,7 +21,7 @@ from hilt.conversation import (
 )
 from hilt.dialects import Dialect, HeadedJson, JsonCall, LiteralCall, TaggedCall
 from hilt.grammar import Check, Prepared, Unenforced, prepare, prepare_arguments
-from hilt.grammar.closing import closed
+from hilt.grammar.narrowing import narrowed
 from hilt.grammar.offers import Offer, offer
 from hilt.grammar.replies import Demand, ForcedCalls, FreeReply, JsonAnswer, NoCalls
 from hilt.grammar.values import unenforced
@@ -161,7 +161,7 @@ def _demand(request: Request, tools: Mapping[str, Checked], answer: Checked | No
             return ForcedCalls(several=False)
         case Auto() | NoTools():
             if answer is not None:
-                schema = closed(answer.prepared.grammar, answer.unenforced)
+                schema = narrowed(answer.prepared.grammar, answer.unenforced)
                 return JsonAnswer(schema, several=request.parallel_calls)
             return FreeReply(several=request.parallel_calls) if tools else NoCalls()
 

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+WHITE_SPACE = r"(\x20{1,2}|(\r?\n){1,2}[\x20\t]{0,24})"
+"""What stands between tokens: a blank or two, or a line break and an indentation. Models get lost in more of it."""
+
 WITHOUT_FORCING = '%llguidance {"no_forcing": true}'
 _REGEX_SIGNS = r"\.+*?()|[]{}^$"
 
@@ -90,7 +93,7 @@ def _escaped(character: str) -> str:
 def json_value(schema: dict[str, Any] | bool) -> str:
     """A JSON value that fits a schema in normal form, as llguidance reads one. Runs of white space are bounded."""
     whole: dict[str, Any] = schema if isinstance(schema, dict) else {"not": {}} if not schema else {}
-    options = {"x-guidance": {"whitespace_pattern": r"[\x20\x0A\x0D\x09]{1,32}"}}
+    options = {"x-guidance": {"whitespace_pattern": WHITE_SPACE}}
     return f"%json {json.dumps(whole | options)}"
 
 

@@ -5,8 +5,8 @@ from typing import Any, cast
 from msgspec import Struct
 
 from hilt.conversation import ToolSpec
-from hilt.grammar.closing import closed
 from hilt.grammar.keywords import Node
+from hilt.grammar.narrowing import narrowed
 from hilt.grammar.schemas import Prepared
 from hilt.grammar.values.nodes import Definitions, alternatives, definitions
 
@@ -40,7 +40,7 @@ class Offer(Struct, frozen=True):
 
 def offer(tool: ToolSpec, prepared: Prepared) -> Offer:
     """A tool whose schema has been prepared."""
-    return Offer(tool.name, closed(prepared.grammar, prepared.unenforced), tool.parameters)
+    return Offer(tool.name, narrowed(prepared.grammar, prepared.unenforced), tool.parameters)
 
 
 def _listed(node: dict[str, Any]) -> list[dict[str, Any]]:

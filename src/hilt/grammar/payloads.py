@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from hilt.dialects import Dialect
 from hilt.dialects.spec import HeadedJson, JsonCall, LiteralCall, Payload, TaggedCall
 from hilt.grammar.elements import ElementWriter
-from hilt.grammar.lark import Rules, exactly, json_value, literal, pattern, sequence
+from hilt.grammar.lark import WHITE_SPACE, Rules, exactly, json_value, literal, pattern, sequence
 from hilt.grammar.offers import Offer
-from hilt.grammar.text import SPACE_CLASS, SPACE_LIMIT, space
+from hilt.grammar.text import SPACE_CLASS, space
 from hilt.grammar.values import Values
 from hilt.grammar.vocabulary import Vocabulary
 
-GAP = f"{SPACE_CLASS}{{0,{SPACE_LIMIT}}}"
+GAP = f"{WHITE_SPACE}?"
 _ID = {"any": "[A-Za-z0-9_-]{1,64}", "nine": "[A-Za-z0-9]{9}", "header": "[A-Za-z0-9_.:-]{1,64}"}
 
 

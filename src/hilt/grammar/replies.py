@@ -209,7 +209,8 @@ class _ReplyWriter:
         frames = f"({' | '.join(framing)}){{0,{MOST_FRAMES}}}" if framing else ""
         ends = [self._vocabulary.mark(text) for text in self._dialect.ends if self._is_token(text)]
         end = f"({' | '.join(ends)})?" if ends else ""
-        return sequence(self._gap, frames, self._gap if frames else "", f"({body})", self._gap, frames, end)
+        behind = sequence(self._gap, frames) if frames else ""
+        return sequence(self._gap, frames, self._gap if frames else "", f"({body})", behind, end)
 
     def _thought(self) -> str:
         """Thinking, if the model does: text up to the mark that closes it."""

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from hilt.grammar.lark import Rules, exactly, pattern, sequence
+from hilt.grammar.lark import WHITE_SPACE, Rules, exactly, pattern, sequence
 from hilt.grammar.vocabulary import Piece, Vocabulary, written
 
-SPACE_LIMIT = 32
+SPACE_LIMIT = 16
 SPACE_CLASS = r"[ \t\r\n]"
 
 
@@ -106,5 +106,5 @@ def _without(forms: Sequence[str]) -> str:
 
 
 def space(rules: Rules) -> str:
-    """The body of a rule: white space, which may be missing. Its length is bounded, because models loop in it."""
-    return f"{rules.terminal('space', pattern(f'{SPACE_CLASS}{{1,{SPACE_LIMIT}}}'))}?"
+    """The body of a rule: white space, which may be missing."""
+    return f"{rules.terminal('space', pattern(WHITE_SPACE))}?"
