@@ -27,6 +27,7 @@ SCHEMAS: dict[str, Any] = {
         {"a": strict_object({"b": strict_object({"c": TEXT, "d": {"type": "integer"}})}), "e": {"type": "boolean"}}
     ),
     "enums": strict_object({"u": {"enum": ["celsius", "fahrenheit"]}, "v": {"enum": [1, None, "x", {"a": 2}]}}),
+    "last_letter": strict_object({"m": {"type": "string", "pattern": "(a+)+$"}}),
     "pattern": strict_object({"m": {"type": "string", "pattern": r"^[a-z]+@[a-z]+\.com$"}}),
     "two words": strict_object(
         {"m": {"type": "string", "pattern": "^[a-z]+ [a-z]+$"}, "w": {"type": "string", "pattern": "@"}}

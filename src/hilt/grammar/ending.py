@@ -286,8 +286,8 @@ class _Search:
                 return tokens[:4].tolist()
             case Kind.PUNCTUATION:
                 return tokens[np.argsort(self._closers.ranks[tokens], kind="stable")].tolist()
-            case Kind.LETTERS:
-                return _distinct(tokens[lengths.argmax()], tokens[lengths.argmin()])
+            case Kind.LETTERS:  # a text may have to end with one letter alone
+                return _distinct(tokens[lengths.argmax()], tokens[lengths.argmin()], *tokens[lengths == 1].tolist())
             case Kind.DIGITS:
                 short = tokens[lengths == lengths.min()].tolist()
                 return _distinct(*short[:10], tokens[lengths.argmax()])
