@@ -219,14 +219,6 @@ def test_many_members(count: int) -> None:
     assert written(names[::-1]) == (count <= 60)
 
 
-def test_json_as_llguidance_writes_it() -> None:
-    values = Values(Rules(), vocabulary(), {"n": {"type": "integer"}})
-    rules = Rules()
-    lark = rules.text(values.json({"type": "array", "items": {"$ref": "#/$defs/n"}}))
-    assert accepts(lark, "[1, 2]", vocabulary())
-    assert not accepts(lark, '["a"]', vocabulary())
-
-
 @pytest.mark.parametrize(
     ("node", "wanted"),
     [

@@ -126,24 +126,21 @@ class BlockWriter:
         openers = self._own_openers()
         if any(len(token) > 1 for token in tokens):
             return [*openers, Opener(self._behind_opening(), regex=GAP.join(begin))]
+        calls = self._calls
         for payload in self._dialect.payloads:
+            found: list[tuple[str, str]] = []
             match payload:
                 case JsonCall(kind=None):
-                    for tool in self._tools:
-                        head, rest = self._calls.json_head(payload, tool), self._calls.json_rest(payload, tool)
-                        openers.append(Opener(self._behind_first(rest), regex=GAP.join([*begin, head])))
+                    found = [(calls.json_head(payload, t), calls.json_rest(payload, t)) for t in self._tools]
                 case JsonCall():
-                    calls = self._rules.rule(
-                        "kind", " | ".join(self._calls.behind_kind(payload, t) for t in self._tools)
-                    )
-                    head = self._calls.kind_head(payload)
-                    openers.append(Opener(self._behind_first(calls), regex=GAP.join([*begin, head])))
+                    rests = " | ".join(calls.behind_kind(payload, t) for t in self._tools)
+                    found = [(calls.kind_head(payload), self._rules.rule("kind", rests))]
                 case LiteralCall() if not payload.method:
-                    for tool in self._tools:
-                        head, rest = self._calls.literal_head(payload, tool), self._calls.literal_rest(payload, tool)
-                        openers.append(Opener(self._behind_first(rest), regex=GAP.join([*begin, head])))
+                    found = [(calls.literal_head(payload, t), calls.literal_rest(payload, t)) for t in self._tools]
                 case _:
                     pass
+            for head, rest in found:
+                openers.append(Opener(self._behind_first(rest), regex=GAP.join([*begin, head])))
         return openers
 
     def bare_calls(self) -> list[str]:

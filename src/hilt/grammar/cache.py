@@ -45,13 +45,8 @@ class GrammarCache:
 
     def kept(self, lark: str) -> Grammar | None:
         """The grammar of a text if it is kept; never waits."""
-        key = _key(lark)
         with self._lock:
-            grammar = self._grammars.get(key)
-            if grammar is not None:
-                self._grammars.move_to_end(key)
-                self._hits += 1
-            return grammar
+            return self._found(_key(lark))
 
     def get(self, lark: str) -> Grammar:
         """The grammar of a text; compiles it if need be, which may take seconds, so ask from a worker thread.
@@ -60,16 +55,21 @@ class GrammarCache:
         """
         key = _key(lark)
         with self._lock:
-            grammar = self._grammars.get(key)
-            if grammar is not None:
-                self._grammars.move_to_end(key)
-                self._hits += 1
+            if (grammar := self._found(key)) is not None:
                 return grammar
             awaited = self._compiling.get(key)
             promised = awaited or self._compiling.setdefault(key, Future[Grammar]())
             self._hits += awaited is not None
             self._misses += awaited is None
         return promised.result() if awaited is not None else self._compile(key, lark, promised)
+
+    def _found(self, key: bytes) -> Grammar | None:
+        """A grammar that is kept, which counts as used; asked under the lock."""
+        grammar = self._grammars.get(key)
+        if grammar is not None:
+            self._grammars.move_to_end(key)
+            self._hits += 1
+        return grammar
 
     def _compile(self, key: bytes, lark: str, promised: "Future[Grammar]") -> Grammar:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from hilt.dialects.declared import Declared
 from hilt.dialects.spec import TaggedCall
 from hilt.grammar.keywords import Node
-from hilt.grammar.lark import Rules, all_of, json_value, none_within
+from hilt.grammar.lark import Rules, all_of, none_within
 from hilt.grammar.values.elements import Elements
 from hilt.grammar.values.literals import Form, Literals
 from hilt.grammar.values.members import MOST_IN_ANY_ORDER, MemberWriter, members_in
@@ -57,30 +57,14 @@ class Values:
         """The same for each JSON type that the value may have, with that type's name."""
         return self._in_frame(frame).typed(node, read_as)
 
-    def python(self, node: Node) -> str:
-        """A value as Python writes it. Its words and strings may also be JSON's."""
-        return self._notation(Form("python")).value(node)
-
-    def python_arguments(self, node: dict[str, Any], assign: str = "=") -> str:
-        """The members of an object as keyword arguments, with commas between them; maybe none."""
+    def python_arguments(self, node: dict[str, Any], assign: str) -> str:
+        """The members of an object as keyword arguments, with commas between them; maybe none. Words and strings may
+        be Python's or JSON's."""
         return self._notation(Form("python")).arguments(node, assign)
 
-    def marked(self, node: Node, quote: str) -> str:
-        """A value with bare keys, and strings between two `quote` marks."""
-        return self._notation(Form("marked", quote)).value(node)
-
-    def marked_arguments(self, node: dict[str, Any], quote: str, assign: str = ":") -> str:
+    def marked_arguments(self, node: dict[str, Any], quote: str, assign: str) -> str:
         """The members of an object as they stand between its brackets in that notation; maybe none."""
         return self._notation(Form("marked", quote)).arguments(node, assign)
-
-    def literal_json(self, node: Node, avoided: Sequence[str] = ()) -> str:
-        """A value as JSON with its members in any order, in no string of which one of some texts stands."""
-        return self._notation(Form("json", avoided=tuple(avoided))).value(node)
-
-    def json(self, node: Node) -> str:
-        """A value as JSON, as llguidance writes it: members in the schema's order."""
-        whole = node if isinstance(node, bool) or not self._defs else {**node, "$defs": dict(self._defs)}
-        return json_value(whole)
 
     def element(self, name: str, node: Node, payload: TaggedCall) -> str:
         """A whole element, marks included, with elements inside of it for objects and lists."""
