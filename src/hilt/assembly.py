@@ -165,5 +165,5 @@ def _name(model: str, folder: Path) -> str:
 
 def open_tools(workspace: Path, approver: Approver) -> Runtime:
     """The built-in tools, working in `workspace`, and the runtime that runs them."""
-    options = ToolOptions(workspace=workspace.resolve(), notes_path=data_folder() / "notes.sqlite3")
+    options = ToolOptions(workspace=workspace.resolve(), notes=data_folder() / "notes")
     return Runtime(Registry(builtin_tools(options, clock())), approver)

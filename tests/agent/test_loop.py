@@ -239,19 +239,19 @@ def test_an_unknown_tool_is_answered_with_the_names() -> None:
 def test_the_turns_have_a_limit_and_then_an_answer() -> None:
     count, seen = counting()
     backend = ScriptedBackend([*(calls(*counts(number)) for number in range(3)), says("enough")])
-    run = agent(backend, [count], approver=Nobody(), options=AgentOptions(max_turns=3))
+    run = agent(backend, [count], approver=Nobody(), options=AgentOptions(max_iterations=3))
     events = read(run)
     assert seen == [0, 1, 2]
     assert [request.tool_choice for request in backend.requests] == [Auto(), Auto(), Auto(), NoTools()]
     assert isinstance(events[-1], RunFinished)
-    assert events[-1].reason == "max_turns"
+    assert events[-1].reason == "max_iterations"
     assert contents(run.messages)[-1] == "enough"
 
 
 def test_a_call_in_the_last_turn_is_not_run() -> None:
     count, seen = counting()
     backend = ScriptedBackend([calls(*counts(1)), calls(*counts(2), said="still")])
-    run = agent(backend, [count], approver=Nobody(), options=AgentOptions(max_turns=1))
+    run = agent(backend, [count], approver=Nobody(), options=AgentOptions(max_iterations=1))
     events = read(run)
     assert seen == [1]
     assert tool_events(events) == ["+c1", "-c1"]

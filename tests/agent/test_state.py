@@ -26,7 +26,7 @@ from hilt.conversation import (
 from hilt.settings import AgentOptions
 from hilt.tools import Registry, tool
 
-OPTIONS = AgentOptions(max_turns=3, max_repairs=1)
+OPTIONS = AgentOptions(max_iterations=3, max_repairs=1)
 CALL = Call("c1", "look", '{"at": "sky"}')
 CUT = BadCall("b1", "look", "truncated", "no end", '{"at": "s')
 MALFORMED = BadCall("b2", None, "malformed", "a quote is missing at character 4", "{at}")
@@ -77,8 +77,8 @@ def step_of(state: State, what: Turn) -> tuple[State, Step]:
         (State(), turn(reason="length"), "length"),
         (State(), turn(CALL, reason="length"), "length"),
         (State(), turn(bad=(CUT,), reason="length", tokens=95), "length"),
-        (State(ending="max_turns"), turn(), "max_turns"),
-        (State(ending="max_turns"), turn(CALL), "max_turns"),
+        (State(ending="max_iterations"), turn(), "max_iterations"),
+        (State(ending="max_iterations"), turn(CALL), "max_iterations"),
         (State(ending="repeated_calls"), turn(bad=(CUT,)), "repeated_calls"),
         (State(ending="repeated_calls"), turn(reason="length"), "repeated_calls"),
         (State(ending="repair_exhausted"), turn(fault=FAULT), "repair_exhausted"),
@@ -98,7 +98,7 @@ def test_a_run_stops(state: State, what: Turn, reason: StopReason) -> None:
     ("state", "what", "run", "answered", "repair", "ending"),
     [
         (State(), turn(CALL), ["c1"], [], None, None),
-        (State(turns=2), turn(CALL), ["c1"], [], None, "max_turns"),
+        (State(turns=2), turn(CALL), ["c1"], [], None, "max_iterations"),
         (State(), turn(CALL, bad=(UNKNOWN,)), ["c1"], ["b3"], None, None),
         (State(), turn(bad=(CUT,)), [], [], "Your call of look was cut off before its end and was not run.", None),
         (State(), turn(bad=(CUT,), reason="length"), [], [], "Write the whole call again", None),
@@ -108,7 +108,7 @@ def test_a_run_stops(state: State, what: Turn, reason: StopReason) -> None:
         (State(), turn(bad=(structs.replace(UNKNOWN, arguments=None),)), [], [], "there is no such tool", None),
         (State(repairs=1), turn(bad=(CUT,)), [], [], "without calling a tool", "repair_exhausted"),
         (State(repairs=1, turns=2), turn(bad=(CUT,)), [], [], "without calling a tool", "repair_exhausted"),
-        (State(repairs=0, turns=2), turn(bad=(CUT,)), [], [], "without calling a tool", "max_turns"),
+        (State(repairs=0, turns=2), turn(bad=(CUT,)), [], [], "without calling a tool", "max_iterations"),
         (State(repairs=1), turn(bad=(UNKNOWN,)), [], ["b3"], None, None),
         (State(repairs=1), turn(CALL, bad=(MISFIT,)), ["c1"], ["b4"], None, None),
         (State(), turn(bad=(structs.replace(MISFIT, arguments=None),)), [], [], "at /at: 3 is no string", None),
@@ -191,8 +191,8 @@ def test_a_nudged_result_is_still_what_it_was(text: str, nudged: str) -> None:
 
 def test_an_earlier_reason_to_end_stays() -> None:
     again = (CALL, Succeeded("blue"))
-    state, _ = after_work(State(ending="max_turns"), [again, again, again])
-    assert state.ending == "max_turns"
+    state, _ = after_work(State(ending="max_iterations"), [again, again, again])
+    assert state.ending == "max_iterations"
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ A_TURN: Any = st.builds(
 @settings(deadline=None)
 @given(turns=st.lists(A_TURN, min_size=5, max_size=5), result=st.sampled_from(["a", '{"a": 1}']))
 def test_every_run_ends_and_every_call_has_one_result(turns: list[Turn], result: str) -> None:
-    """Whatever the model does, a run has at most `max_turns` turns with tools and one without."""
+    """Whatever the model does, a run has at most `max_iterations` turns with tools and one without."""
     state = State()
     for number, what in enumerate(turns, 1):
         state, step = step_of(state, what)
@@ -235,7 +235,7 @@ def test_every_run_ends_and_every_call_has_one_result(turns: list[Turn], result:
         match step:
             case Stop(_, results):
                 assert len(results) == owed
-                assert number <= OPTIONS.max_turns + 1
+                assert number <= OPTIONS.max_iterations + 1
                 return
             case Work(run, answered, repair):
                 readable = sum(bad.arguments is not None for bad in what.rejected)

@@ -36,7 +36,7 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def runtime_over(workspace: Path, notes_path: Path) -> Runtime:
-    options = ToolOptions(workspace=workspace, notes_path=notes_path)
+    options = ToolOptions(workspace=workspace, notes=notes_path)
     tools = builtin_tools(options, lambda: MOMENT.astimezone(ZoneInfo("Europe/Paris")))
     return Runtime(Registry(tools), Yes())
 

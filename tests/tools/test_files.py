@@ -225,5 +225,5 @@ def _text_or_error(tool: Tool, path: str) -> str:
 
 
 def test_the_timeout_of_the_options_is_the_tools(tmp_path: Path) -> None:
-    options = ToolOptions(workspace=tmp_path, notes_path=tmp_path / "n", timeout_s=3.5)
+    options = ToolOptions(workspace=tmp_path, notes=tmp_path / "n", timeout_s=3.5)
     assert {tool.timeout_s for tool in builtin_tools(options, lambda: datetime.now(UTC))} == {3.5}

@@ -95,8 +95,8 @@ def after_turn(
         state = structs.replace(state, ending="repair_exhausted")
     elif complaints:
         state = structs.replace(state, repairs=state.repairs + 1)
-    if state.ending is None and state.turns >= options.max_turns:
-        state = structs.replace(state, ending="max_turns")
+    if state.ending is None and state.turns >= options.max_iterations:
+        state = structs.replace(state, ending="max_iterations")
     runs = not cut and turn.fault is None
     unrun = () if runs else tuple((call, Cancelled(error_text(_CUT if cut else _REJECTED))) for call in calls)
     work = Work(

@@ -20,6 +20,7 @@ from hilt.conversation import (
     Event,
     Failed,
     Outcome,
+    Planned,
     PromptRead,
     RunFinished,
     StopReason,
@@ -99,7 +100,7 @@ class Screen:
                 self._tell(f"✗ {detail}", "red", True)
                 self._end_line()
             case ToolFinished(call, outcome, _):
-                style = "green" if isinstance(outcome, Succeeded) else "red"
+                style = "green" if isinstance(outcome, Succeeded | Planned) else "red"
                 self._tell(f"  {call.name} → {_shortened(_told(outcome))}", style, True)
                 self._end_line()
             case RunFinished(reason, _):
@@ -146,7 +147,7 @@ def open_view(as_json: bool) -> View:
 
 def _told(outcome: Outcome) -> str:
     match outcome:
-        case Succeeded(text) | Failed(text) | Denied(text) | TimedOut(text) | Cancelled(text):
+        case Succeeded(text) | Planned(text) | Failed(text) | Denied(text) | TimedOut(text) | Cancelled(text):
             return text
 
 
@@ -160,7 +161,7 @@ def _why(reason: StopReason) -> str | None:
     match reason:
         case "final":
             return None
-        case "max_turns":
+        case "max_iterations":
             return "stopped: the model went on calling tools, so it was asked for its answer"
         case "repeated_calls":
             return "stopped: the model made the same call again and again"

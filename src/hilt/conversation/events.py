@@ -13,7 +13,7 @@ from msgspec import Struct
 from hilt.conversation.tools import BadCall, Call, Outcome
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls"]
-StopReason: TypeAlias = Literal["final", "max_turns", "repeated_calls", "repair_exhausted", "length"]
+StopReason: TypeAlias = Literal["final", "max_iterations", "repeated_calls", "repair_exhausted", "length"]
 
 
 class Usage(Struct, frozen=True):

@@ -5,7 +5,17 @@ from hilt.tools.builtin import builtin_tools
 from hilt.tools.policy import Allow, Ask, Deny, Verdict, decide
 from hilt.tools.registry import Registry
 from hilt.tools.runtime import Runtime, error_text, run_tool, unknown_tool
-from hilt.tools.tool import Effect, Tool, tool
+from hilt.tools.tool import (
+    Capability,
+    Change,
+    Effect,
+    Normalised,
+    Normaliser,
+    Rate,
+    Tool,
+    tool,
+    unavailable,
+)
 
 __all__ = [
     "Allow",
@@ -13,9 +23,14 @@ __all__ = [
     "Approved",
     "Approver",
     "Ask",
+    "Capability",
+    "Change",
     "Deny",
     "Effect",
     "Nobody",
+    "Normalised",
+    "Normaliser",
+    "Rate",
     "Refused",
     "Registry",
     "Runtime",
@@ -26,5 +41,6 @@ __all__ = [
     "error_text",
     "run_tool",
     "tool",
+    "unavailable",
     "unknown_tool",
 ]

@@ -1,17 +1,54 @@
-"""A tool made from a typed function: what the model is told of it, and how it is called."""
+"""A tool made from a typed function: what the model is told of it, how it is called, and what it can do."""
 
 import inspect
+import json
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 from pydantic import BaseModel
 
-from hilt.conversation import ToolSpec
+from hilt.conversation import Card, Example, Source, ToolSpec
 from hilt.tools.schema import arguments_model, parameters_schema
 
 Effect: TypeAlias = Literal["read", "write", "destructive", "external"]
+Isolation: TypeAlias = Literal["thread", "process"]
+ChangeKind: TypeAlias = Literal["create", "edit", "delete", "send", "run"]
+
+
+class Change(Struct, frozen=True):
+    """One thing that a call would do: to `target`, a path, an address or a name; `detail` says more."""
+
+    kind: ChangeKind
+    target: str
+    detail: str = ""
+
+
+class Normalised(Struct, frozen=True):
+    """Arguments as they were meant, and a sentence for each that was changed."""
+
+    arguments: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+Normaliser: TypeAlias = Callable[[Mapping[str, Any]], Normalised]
+
+
+class Rate(Struct, frozen=True):
+    """At most `calls` calls within any `per_s` seconds."""
+
+    calls: int
+    per_s: float
+
+
+class Capability(Struct, frozen=True):
+    """What can be done here. `platform` is as in `sys.platform`; `permissions` are names such as "files:write", or None
+    where all are granted; `local_only` forbids whatever reaches beyond this machine."""
+
+    platform: str
+    permissions: frozenset[str] | None = None
+    local_only: bool = False
 
 
 class Tool(Struct, frozen=True):
@@ -21,6 +58,12 @@ class Tool(Struct, frozen=True):
     ("destructive"), or reach beyond this machine ("external"). `arguments` validates what the model wrote. `function`
     takes the validated values by name, sync or async, and returns anything that msgspec can turn into JSON; a
     ValueError from it is its answer to arguments that it can't use, and its message is what the model reads.
+
+    `aliases` are other names that models call it by; `domain` and `keywords` help to find it. `permission` and
+    `platforms` (empty: all) say where it may be offered, `missing` why it can't work now (None: it can). `normalisers`
+    mend arguments before they are validated. `plan` tells what a call would change, from the same arguments;
+    `sources` what of a result may be cited; `card` how it is shown. `untrusted` marks results that strangers may have
+    written. With `isolation` "process" the function runs in a process of its own, which ends with its time.
     """
 
     spec: ToolSpec
@@ -28,29 +71,111 @@ class Tool(Struct, frozen=True):
     timeout_s: float
     arguments: type[BaseModel]
     function: Callable[..., Any]
+    aliases: tuple[str, ...] = ()
+    permission: str | None = None
+    platforms: tuple[str, ...] = ()
+    domain: str = "general"
+    keywords: tuple[str, ...] = ()
+    normalisers: tuple[Normaliser, ...] = ()
+    missing: Callable[[], str | None] | None = None
+    plan: Callable[..., Sequence[Change]] | None = None
+    sources: Callable[[Any], Sequence[Source]] | None = None
+    card: Callable[[Any], Card] | None = None
+    rate: Rate | None = None
+    untrusted: bool = False
+    isolation: Isolation = "thread"
+
+    @property
+    def name(self) -> str:
+        """The name that models are told."""
+        return self.spec.name
 
 
-def tool(*, effect: Effect, timeout_s: float = 20.0) -> Callable[[Callable[..., Any]], Tool]:
-    """Make a tool of a typed function.
+def tool(
+    *,
+    effect: Effect,
+    timeout_s: float = 20.0,
+    aliases: Sequence[str] = (),
+    permission: str | None = None,
+    platforms: Sequence[str] = (),
+    domain: str = "general",
+    keywords: Sequence[str] = (),
+    examples: Sequence[tuple[str, Mapping[str, Any]]] = (),
+    normalisers: Sequence[Normaliser] = (),
+    missing: Callable[[], str | None] | None = None,
+    plan: Callable[..., Sequence[Change]] | None = None,
+    sources: Callable[[Any], Sequence[Source]] | None = None,
+    card: Callable[[Any], Card] | None = None,
+    rate: Rate | None = None,
+    untrusted: bool = False,
+    isolation: Isolation = "thread",
+) -> Callable[[Callable[..., Any]], Tool]:
+    """Make a tool of a typed function; `Tool` says what the options mean.
 
     The name is the function's, the description is the first paragraph of its docstring, and the parameters come from
     the signature: `Annotated[int, Field(description="...")]` describes one, a default makes it optional. A tool that
-    needs a resource is defined inside a function that takes the resource. Raises TypeError if the function has no
-    docstring or a parameter that can't be given by name or has no annotation.
+    needs a resource is defined inside a function that takes the resource. `examples` are pairs of a user's request and
+    the arguments that answer it. Raises TypeError if the function has no docstring, a parameter that can't be given by
+    name or has no annotation, or if another process couldn't find it; ValueError if an example doesn't validate.
     """
 
     def made(function: Callable[..., Any]) -> Tool:
         name = function.__name__
+        if isolation == "process":
+            _check_importable(function)
         model = arguments_model(name, _parameters(function))
+        spec = ToolSpec(
+            name=name,
+            description=_description(function),
+            parameters=parameters_schema(model),
+            examples=tuple(_example(model, request, arguments) for request, arguments in examples),
+        )
         return Tool(
-            spec=ToolSpec(name=name, description=_description(function), parameters=parameters_schema(model)),
+            spec=spec,
             effect=effect,
             timeout_s=timeout_s,
             arguments=model,
             function=function,
+            aliases=tuple(aliases),
+            permission=permission,
+            platforms=tuple(platforms),
+            domain=domain,
+            keywords=tuple(keywords),
+            normalisers=tuple(normalisers),
+            missing=missing,
+            plan=plan,
+            sources=sources,
+            card=card,
+            rate=rate,
+            untrusted=untrusted,
+            isolation=isolation,
         )
 
     return made
+
+
+def unavailable(tool: Tool, capability: Capability) -> str | None:
+    """Why the tool can't be offered here, in a sentence; None if it can."""
+    if tool.platforms and capability.platform not in tool.platforms:
+        return f"it works on {', '.join(tool.platforms)} only"
+    if capability.local_only and tool.effect == "external":
+        return "it reaches beyond this machine, and only local work is allowed"
+    granted = capability.permissions
+    if granted is not None and tool.permission is not None and tool.permission not in granted:
+        return f"it needs the permission {tool.permission}, which is not granted"
+    return None if tool.missing is None else tool.missing()
+
+
+def _example(model: type[BaseModel], request: str, arguments: Mapping[str, Any]) -> Example:
+    model.model_validate(dict(arguments))
+    return Example(request, json.dumps(dict(arguments), ensure_ascii=False))
+
+
+def _check_importable(function: Callable[..., Any]) -> None:
+    if "<" in function.__qualname__ or inspect.iscoroutinefunction(function):
+        raise TypeError(
+            f"{function.__name__} is to run in a process of its own, so it must be a plain function of a module"
+        )
 
 
 def _description(function: Callable[..., Any]) -> str:
