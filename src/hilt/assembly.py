@@ -166,4 +166,4 @@ def _name(model: str, folder: Path) -> str:
 def open_tools(workspace: Path, approver: Approver) -> Runtime:
     """The built-in tools, working in `workspace`, and the runtime that runs them."""
     options = ToolOptions(workspace=workspace.resolve(), notes=data_folder() / "notes")
-    return Runtime(Registry(builtin_tools(options, clock())), approver)
+    return Runtime(registry=Registry(builtin_tools(options, clock())), approver=approver)

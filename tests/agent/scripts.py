@@ -29,7 +29,7 @@ from hilt.conversation import (
     User,
 )
 from hilt.settings import AgentOptions
-from hilt.tools import Approved, Refused, Registry, Runtime, Tool, tool
+from hilt.tools import ApprovalRequest, Approved, Refused, Registry, Runtime, Tool, tool
 
 QUESTION = User("question")
 USAGE = Usage(10, 4, 3)
@@ -65,7 +65,7 @@ def agent(
     messages: Sequence[Message] = (QUESTION,),
     options: AgentOptions = AgentOptions(),
 ) -> AgentRun:
-    runtime = Runtime(Registry(tuple(tools)), approver)
+    runtime = Runtime(registry=Registry(tuple(tools)), approver=approver)
     return AgentRun(backend, runtime, messages, model="scripted", clock=clock(), options=options)
 
 
@@ -93,11 +93,15 @@ def tool_events(events: Sequence[Event]) -> list[str]:
 class Answering:
     attended = True
 
-    def __init__(self, answer: Approved | Refused) -> None:
-        self.answer = answer
+    """Says yes to everything, or gives one refusal to everything."""
 
-    async def approve(self, call: Call, effect: str) -> Approved | Refused:
-        return self.answer
+    def __init__(self, refusal: Refused | None = None) -> None:
+        self.refusal = refusal
+        self.asked: list[ApprovalRequest] = []
+
+    async def approve(self, request: ApprovalRequest) -> Approved | Refused:
+        self.asked.append(request)
+        return self.refusal or Approved(request.fingerprint)
 
 
 def counting(effect: Any = "read") -> tuple[Tool, list[int]]:

@@ -7,10 +7,11 @@ import pytest
 
 from hilt.agent import AgentRun
 from hilt.backends import ScriptedBackend
-from hilt.conversation import Assistant, Bug, Call, ContentDelta, Event, ToolFinished, Unavailable
-from hilt.tools import Approved, Nobody, tool
+from hilt.conversation import Assistant, Bug, Call, ContentDelta, Event, RunFinished, ToolFinished, Unavailable, Usage
+from hilt.tools import Nobody, tool
 from tests.agent.scripts import (
     QUESTION,
+    USAGE,
     Answering,
     agent,
     calls,
@@ -27,17 +28,19 @@ from tests.agent.scripts import (
 @pytest.mark.parametrize("turn", [[ContentDelta("half")], []], ids=["half", "nothing"])
 def test_a_backend_that_breaks_off_silently_is_a_bug(turn: list[Any]) -> None:
     run = agent(ScriptedBackend([turn]), approver=Nobody())
-    with pytest.raises(Bug, match="the backend of scripted ended its turn without saying so"):
-        read(run)
+    assert read(run)[-1] == RunFinished(
+        "model_error", Usage(), "the backend of scripted ended its turn without saying so"
+    )
+    assert isinstance(run.error, Bug)
     assert contents(run.messages) == ["question", *(event.text for event in turn)]
 
 
-def test_an_error_of_the_backend_passes_through_and_leaves_whole_messages() -> None:
+def test_an_error_of_the_backend_ends_the_run_and_leaves_whole_messages() -> None:
     count, _ = counting()
     script = [calls(*counts(1)), [ContentDelta("it is"), *calls(*counts(2))[:-1], Unavailable("gone")]]
     run = agent(ScriptedBackend(script), [count], approver=Nobody())
-    with pytest.raises(Unavailable, match="gone"):
-        read(run)
+    assert read(run)[-1] == RunFinished("model_error", USAGE, "gone")
+    assert isinstance(run.error, Unavailable)
     assert contents(run.messages) == ["question", "", '{"count": 1}', "it is"]
     assert one_result_a_call(run.messages)
 
@@ -103,7 +106,7 @@ def test_cancelling_the_reader_cancels_the_tools() -> None:
         ended.append("changed")
 
     made = [Call("c1", "hang", '{"name": "quick"}'), Call("c2", "hang", '{"name": "slow"}'), Call("c3", "change", "{}")]
-    run = agent(ScriptedBackend([calls(*made)]), [hang, change], approver=Answering(Approved()))
+    run = agent(ScriptedBackend([calls(*made)]), [hang, change], approver=Answering())
 
     async def cancel_early() -> list[Event]:
         seen: list[Event] = []

@@ -33,7 +33,7 @@ from hilt.conversation import (
     User,
 )
 from hilt.settings import AgentOptions
-from hilt.tools import Approved, Nobody, Refused, Registry, Runtime, tool
+from hilt.tools import Nobody, Refused, Registry, Runtime, tool
 from hilt.tools.builtin import arithmetic_tools
 from tests.agent.scripts import (
     QUESTION,
@@ -81,7 +81,7 @@ def test_what_the_backend_is_asked() -> None:
     count, _ = counting()
     backend = ScriptedBackend([calls(*counts(1)), says("done")])
     sampling = Sampling(temperature=0.0, max_tokens=50)
-    runtime = Runtime(Registry((count, *arithmetic_tools())), Nobody())
+    runtime = Runtime(registry=Registry((count, *arithmetic_tools())), approver=Nobody())
     run = AgentRun(backend, runtime, (QUESTION,), model="m", clock=clock(), sampling=sampling)
     read(run)
     for request in backend.requests:
@@ -165,7 +165,7 @@ def test_a_change_waits_for_the_reads_before_it_and_holds_those_after_it() -> No
     made = [
         Call(name, "change" if name.isupper() else "look", json.dumps({"name": name})) for name in ("a", "b", "C", "d")
     ]
-    run = agent(ScriptedBackend([calls(*made), says("ok")]), [look, change], approver=Answering(Approved()))
+    run = agent(ScriptedBackend([calls(*made), says("ok")]), [look, change], approver=Answering())
     assert tool_events(read(run)) == ["+a", "+b", "-a", "-b", "+C", "-C", "+d", "-d"]
     assert together == [{"a", "b"}, {"a", "b"}, {"C"}, {"d"}]
 

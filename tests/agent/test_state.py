@@ -63,7 +63,7 @@ def turn(
     tokens: int = 10,
     fault: AnswerRejected | None = None,
 ) -> Turn:
-    return Turn(Assistant("said", calls=calls), bad, reason, Usage(tokens, 0, 5), fault)
+    return Turn(Assistant("said", calls=calls), bad, reason, Usage(tokens, 0, 5), fault=fault)
 
 
 def step_of(state: State, what: Turn) -> tuple[State, Step]:
@@ -123,7 +123,7 @@ def test_a_run_goes_on(
 ) -> None:
     after, step = step_of(state, what)
     assert isinstance(step, Work)
-    assert [call.id for call in step.run] == run
+    assert [call.id for call in step.calls] == run
     assert [call.id for call, _ in step.answered] == answered
     assert (repair is None) == (step.repair is None)
     assert repair is None or (step.repair is not None and repair in step.repair.content)
@@ -155,7 +155,9 @@ def test_the_same_call_with_the_same_result_is_nudged_and_then_stopped() -> None
     texts: list[str] = []
     for place, arguments in enumerate(SAME):
         assert state.ending is None
-        state, (result,) = after_work(state, [(Call(f"c{place}", "look", arguments), Succeeded('{"seen": "blue"}'))])
+        state, (result,) = after_work(
+            state, [(Call(f"c{place}", "look", arguments), Succeeded('{"seen": "blue"}'))], REGISTRY
+        )
         texts.append(result.content)
     assert state.ending == "repeated_calls"
     assert texts[0] == '{"seen": "blue"}'
@@ -168,7 +170,7 @@ def test_the_same_call_with_the_same_result_is_nudged_and_then_stopped() -> None
 )
 def test_another_result_argument_or_tool_is_no_repetition(name: str, arguments: str, text: str) -> None:
     first = (Call("c1", "look", '{"at": "sky"}'), Succeeded("blue"))
-    state, results = after_work(State(), [first, (Call("c2", name, arguments), Succeeded(text)), first])
+    state, results = after_work(State(), [first, (Call("c2", name, arguments), Succeeded(text)), first], REGISTRY)
     assert [result.content for result in results[:2]] == ["blue", text]
     assert state.ending is None
 
@@ -185,13 +187,13 @@ def test_another_result_argument_or_tool_is_no_repetition(name: str, arguments: 
 )
 def test_a_nudged_result_is_still_what_it_was(text: str, nudged: str) -> None:
     again = (CALL, Succeeded(text))
-    _, (_, second) = after_work(State(), [again, again])
+    _, (_, second) = after_work(State(), [again, again], REGISTRY)
     assert second.content.startswith(nudged)
 
 
 def test_an_earlier_reason_to_end_stays() -> None:
     again = (CALL, Succeeded("blue"))
-    state, _ = after_work(State(ending="max_iterations"), [again, again, again])
+    state, _ = after_work(State(ending="max_iterations"), [again, again, again], REGISTRY)
     assert state.ending == "max_iterations"
 
 
@@ -208,9 +210,12 @@ def test_an_earlier_reason_to_end_stays() -> None:
 )
 def test_reads_run_together_and_all_else_alone(names: str, groups: list[str]) -> None:
     made = [Call(f"c{place}", name, "{}") for place, name in enumerate(names.split())]
-    grouped = batches(made, REGISTRY)
-    assert [" ".join(call.name for call in group) for group in grouped] == groups
-    assert [call for group in grouped for call in group] == made
+    grouped = batches(Work(tuple(made)), (), REGISTRY)
+    assert [" ".join(made[place].name for place in group) for group in grouped] == groups
+    assert [place for group in grouped for place in group] == list(range(len(made)))
+    assert [place for group in batches(Work(tuple(made)), (0,), REGISTRY) for place in group] == list(
+        range(1, len(made))
+    )
 
 
 A_CALL = st.builds(Call, st.just("c"), st.sampled_from(["look", "paint"]), st.sampled_from(["{}", '{"at": 1}', "{"]))
@@ -237,12 +242,12 @@ def test_every_run_ends_and_every_call_has_one_result(turns: list[Turn], result:
                 assert len(results) == owed
                 assert number <= OPTIONS.max_iterations + 1
                 return
-            case Work(run, answered, repair):
+            case Work(run, answered, _, repair):
                 readable = sum(bad.arguments is not None for bad in what.rejected)
                 assert len(run) + len(answered) == owed + readable
                 assert not (run and (what.reason == "length" or what.fault))
                 assert (repair is not None) == (readable < len(what.rejected) or what.fault is not None)
                 done: list[tuple[Call, Outcome]] = [(call, Succeeded(result)) for call in run]
-                state, results = after_work(state, [*done, *answered])
+                state, results = after_work(state, [*done, *answered], REGISTRY)
                 assert len(results) == len(run) + len(answered)
     raise AssertionError("the run did not end")

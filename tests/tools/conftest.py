@@ -12,7 +12,7 @@ import pytest
 
 from hilt.conversation import Call, Failed, Succeeded
 from hilt.settings import ToolOptions
-from hilt.tools import Approved, Registry, Runtime, builtin_tools, run_tool
+from hilt.tools import ApprovalRequest, Approved, Registry, Runtime, builtin_tools, run_tool
 
 MOMENT = datetime(2026, 11, 21, 13, 3, 27, tzinfo=UTC)
 
@@ -24,8 +24,8 @@ class Yes:
 
     attended = True
 
-    async def approve(self, call: Call, effect: str) -> Approved:
-        return Approved()
+    async def approve(self, request: ApprovalRequest) -> Approved:
+        return Approved(request.fingerprint)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def workspace(tmp_path: Path) -> Path:
 def runtime_over(workspace: Path, notes_path: Path) -> Runtime:
     options = ToolOptions(workspace=workspace, notes=notes_path)
     tools = builtin_tools(options, lambda: MOMENT.astimezone(ZoneInfo("Europe/Paris")))
-    return Runtime(Registry(tools), Yes())
+    return Runtime(registry=Registry(tools), approver=Yes())
 
 
 def asking(runtime: Runtime) -> Ask:

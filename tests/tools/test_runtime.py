@@ -5,7 +5,7 @@ import json
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -14,23 +14,27 @@ from msgspec import Struct
 from pydantic import BaseModel, Field
 
 from hilt.conversation import Call, Denied, Failed, Outcome, Succeeded, TimedOut
-from hilt.tools import Approval, Approved, Nobody, Refused, Registry, Runtime, Tool, run_tool, tool
-from hilt.tools.runtime import cap
+from hilt.tools import Approval, ApprovalRequest, Approved, Nobody, Refused, Registry, Runtime, Tool, run_tool, tool
+from hilt.tools.model_text import cap
 
 
 class Asked:
     """An approver that keeps what it was asked."""
 
-    def __init__(self, answer: Approval | Exception, *, attended: bool = True) -> None:
+    def __init__(self, answer: Approval | Exception | Literal["yes"], *, attended: bool = True) -> None:
         self.answer = answer
         self.attended = attended
-        self.questions: list[tuple[Call, str]] = []
+        self.questions: list[ApprovalRequest] = []
 
-    async def approve(self, call: Call, effect: str) -> Approval:
-        self.questions.append((call, effect))
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+    async def approve(self, request: ApprovalRequest) -> Approval:
+        self.questions.append(request)
+        match self.answer:
+            case Exception():
+                raise self.answer
+            case "yes":
+                return Approved(request.fingerprint)
+            case _:
+                return self.answer
 
 
 class Box(Struct, frozen=True):
@@ -43,7 +47,7 @@ class Ticket(BaseModel):
 
 
 def outcome_of(made: Tool, arguments: str = "{}", approver: Any = None, max_result_chars: int = 16_000) -> Outcome:
-    runtime = Runtime(Registry((made,)), approver or Nobody(), max_result_chars)
+    runtime = Runtime(registry=Registry((made,)), approver=approver or Nobody(), max_result_chars=max_result_chars)
     return asyncio.run(run_tool(Call("c1", made.spec.name, arguments), runtime))
 
 
@@ -200,7 +204,9 @@ def test_cancelling_the_caller_passes_through() -> None:
         release.wait()
 
     async def cancel() -> None:
-        task = asyncio.create_task(run_tool(Call("c1", "hang", "{}"), Runtime(Registry((hang,)), Nobody())))
+        task = asyncio.create_task(
+            run_tool(Call("c1", "hang", "{}"), Runtime(registry=Registry((hang,)), approver=Nobody()))
+        )
         await asyncio.to_thread(begun.wait)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -239,7 +245,7 @@ def test_a_thread_left_behind_that_ends_later_disturbs_nobody() -> None:
 
     async def outlive() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
-        await run_tool(Call("c1", "hang", "{}"), Runtime(Registry((hang,)), Nobody()))
+        await run_tool(Call("c1", "hang", "{}"), Runtime(registry=Registry((hang,)), approver=Nobody()))
         release.set()
         threads[0].join()
         await asyncio.sleep(0)
@@ -249,10 +255,10 @@ def test_a_thread_left_behind_that_ends_later_disturbs_nobody() -> None:
 
 
 def test_an_unknown_tool_is_told_the_names() -> None:
-    runtime = Runtime(Registry((returning(1),)), Nobody())
+    runtime = Runtime(registry=Registry((returning(1),)), approver=Nobody())
     outcome = asyncio.run(run_tool(Call("c1", "prob", "{}"), runtime))
-    assert outcome == Failed('{"error": "there is no tool named \'prob\'; the tools are: probe"}')
-    empty = asyncio.run(run_tool(Call("c1", "prob", "{}"), Runtime(Registry(), Nobody())))
+    assert outcome == Failed('{"error": "there is no tool named \'prob\'; the tools are: probe"}', "unknown_tool")
+    empty = asyncio.run(run_tool(Call("c1", "prob", "{}"), Runtime(registry=Registry(), approver=Nobody())))
     assert "the tools are: none" in empty.text
 
 
@@ -269,14 +275,16 @@ def test_what_changes_anything_is_asked_for(effect: Any) -> None:
     nobody = outcome_of(change, '{"amount": 1}')
     assert nobody == Denied('{"error": "nobody is here to allow this call"}')
     refusing = Asked(Refused("not today"))
-    assert outcome_of(change, '{"amount": "2"}', refusing) == Denied('{"error": "not today"}')
+    assert outcome_of(change, '{"amount": "2"}', refusing) == Denied('{"error": "not today"}', "approval")
     # What is shown is what would run: the validated value, with the default filled in.
-    assert refusing.questions == [(Call("c1", "change", '{"amount": 2, "note": "none"}'), effect)]
+    [asked] = refusing.questions
+    assert (asked.call_id, asked.tool, asked.arguments) == ("c1", "change", '{"amount": 2, "note": "none"}')
+    assert asked.effect == effect
     failing = outcome_of(change, '{"amount": 3}', Asked(EOFError("no terminal")))
     assert isinstance(failing, Denied)
     assert "asking for it failed (EOFError)" in error_of(failing)
     assert ran == []
-    assert outcome_of(change, '{"amount": 4}', Asked(Approved())) == Succeeded("4")
+    assert outcome_of(change, '{"amount": 4}', Asked("yes")) == Succeeded("4")
     assert ran == [4]
 
 
@@ -289,7 +297,7 @@ def test_reading_and_bad_calls_ask_nobody() -> None:
 
 
 def test_nobody_refuses_even_when_asked() -> None:
-    answer = asyncio.run(Nobody().approve(Call("c1", "x", "{}"), "write"))
+    answer = asyncio.run(Nobody().approve(ApprovalRequest("f", "", "c1", "x", "write", "{}", "")))
     assert answer == Refused("nobody is here to allow this call")
 
 
@@ -331,7 +339,7 @@ def test_no_call_raises_into_the_loop(arguments: str, name: str) -> None:
         """Take things."""
         return number
 
-    runtime = Runtime(Registry((take,)), Nobody())
+    runtime = Runtime(registry=Registry((take,)), approver=Nobody())
     outcome = asyncio.run(run_tool(Call("c1", name, arguments), runtime))
     json.loads(outcome.text)
 

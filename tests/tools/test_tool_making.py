@@ -139,6 +139,7 @@ def test_a_registry_is_sorted_and_has_no_name_twice() -> None:
     assert registry.names == ("a", "b")
     assert [spec.name for spec in registry.specs] == ["a", "b"]
     assert registry.get("b") is b
-    assert registry.get("B") is None
+    assert registry.get("B") is b
+    assert registry.get("c") is None
     with pytest.raises(ValueError, match="two tools have the same name: a; give one of them another"):
         Registry((a, b, named("a")))

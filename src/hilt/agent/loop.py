@@ -1,43 +1,52 @@
 """A run of the agent: a model's turns and its tools' work, as one stream of events."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 
 from msgspec import structs
 
-from hilt.agent.state import State, Stop, Work, after_turn, after_work, batches, tool_choice
+from hilt.agent.clock import PausingApprover, RunClock
+from hilt.agent.modes import ANSWER_FIRST, LOOKUP_ID, RAG_FIRST, instructed, lookup
+from hilt.agent.state import (
+    RunState,
+    State,
+    Stop,
+    Work,
+    after_turn,
+    after_work,
+    before_turn,
+    citations,
+    reads_strangers,
+    tool_choice,
+    tool_time_s,
+)
+from hilt.agent.turns import HeardTurn
+from hilt.agent.working import CallsAtWork
 from hilt.backends import Backend
 from hilt.conversation import (
-    Bug,
-    Call,
-    Cancelled,
+    Assistant,
     Event,
+    HiltError,
+    InvalidRequest,
     Message,
-    ModelEvent,
-    Outcome,
     Request,
     RunFinished,
     Sampling,
-    ToolFinished,
-    ToolStarted,
-    TurnFinished,
-    Usage,
-    merge,
+    StopReason,
+    ToolResult,
+    User,
 )
 from hilt.settings import AgentOptions
-from hilt.tools import Runtime, error_text, run_tool
-
-_INTERRUPTED = "the run was stopped before this call ended, so it may or may not have been carried out"
-_NOT_BEGUN = "the run was stopped before this call was run"
+from hilt.tools import Decided, Decision, Runtime
+from hilt.traces import RunRecord
 
 
 class AgentRun:
     """One run, from the messages so far to the model's answer.
 
-    `clock` gives seconds from any fixed point, for the durations of tools. The run happens while `stream()` is read,
-    once; `messages` holds the conversation so far at any time, and is a whole one again when the stream has ended or
-    was closed: every call in it has exactly one result.
+    `clock` gives seconds from any fixed point; time in which somebody is asked does not count. The run happens while
+    `stream()` is read, once; `messages` holds the conversation so far at any time, a whole one: every call in it has
+    exactly one result. A run that stopped at questions is continued by `resumed` with their `decisions`, by call id.
     """
 
     def __init__(
@@ -48,124 +57,206 @@ class AgentRun:
         *,
         model: str,
         clock: Callable[[], float],
+        run_id: str = "",
         sampling: Sampling = Sampling(),
         options: AgentOptions = AgentOptions(),
+        resumed: RunState | None = None,
+        decisions: Mapping[str, Decision] | None = None,
     ) -> None:
         self._backend = backend
-        self._runtime = runtime
-        self._messages = list(messages)
         self._model = model
-        self._clock = clock
         self._sampling = sampling
         self._options = options
+        self.run_id = run_id if resumed is None else resumed.run_id
+        self._clock = RunClock(clock, 0.0 if resumed is None else resumed.spent_s)
+        approver = Decided(decisions or {}, runtime.approver) if resumed is not None else runtime.approver
+        self._runtime = structs.replace(runtime, approver=PausingApprover(approver, self._clock))
+        self._messages = list(messages if resumed is None else resumed.messages)
+        self._cites = any(tool.sources is not None for tool in runtime.registry.tools)
+        self._state = self._first_state() if resumed is None else resumed.state
+        self._heard: HeardTurn | None = None
+        self._at_work = None if resumed is None else self._calls_at_work(resumed)
+        self._started_s = runtime.now_s()
+        self.error: HiltError | None = None
+        self.finished: RunFinished | None = None
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """The messages that were given, and all that came after them.
 
-        Of a turn that was broken off there is what it had said, without its calls; nothing if it had said nothing.
+        Of a turn that was broken off there is what it had said, without its calls; nothing if it had said nothing. A
+        call that has not ended is answered with why.
         """
-        return tuple(self._messages)
+        if self._at_work is not None:
+            at_work = self._at_work
+            _, results = after_work(self._state, at_work.work.done(at_work.outcomes), self._runtime.registry)
+            return (*self._messages, *results)
+        said = None if self._heard is None else self._heard.said
+        return (*self._messages, said) if said is not None else tuple(self._messages)
+
+    @property
+    def pending(self) -> RunState | None:
+        """All of a run that waits for approvals; None for any other."""
+        at_work = self._at_work
+        if at_work is None or not at_work.waiting:
+            return None
+        return RunState(
+            run_id=self.run_id,
+            messages=tuple(self._messages),
+            state=self._state,
+            work=at_work.work,
+            outcomes=at_work.outcomes,
+            waiting=tuple(request for _, request in sorted(at_work.waiting.items())),
+            spent_s=self._clock.elapsed_s,
+        )
 
     async def stream(self) -> AsyncGenerator[Event]:
         """Every event of the run, ending in RunFinished.
 
-        Closing it cancels the tools that run and closes the backend's stream. Raises what the backend raises.
+        Closing it cancels the tools that run and closes the backend's stream. An error of the backend ends the run as
+        a model_error and is kept in `error`.
         """
-        state = State()
-        while True:
-            events: list[ModelEvent] = []
-            async with aclosing(self._turn(state, events)) as turn:
-                async for event in turn:
-                    yield event
-            whole = merge(events)
-            state, step = after_turn(
-                state, whole, self._options, self._runtime.registry, self._backend.card.context_length
-            )
-            match step:
-                case Stop(reason, results):
-                    self._messages += [whole.message, *results]
-                    yield RunFinished(reason, state.usage)
-                    return
-                case Work(calls, answered, repair):
-                    self._messages.append(
-                        structs.replace(whole.message, calls=(*calls, *(call for call, _ in answered)))
-                    )
-                    outcomes: dict[int, Outcome] = {}
-                    try:
-                        async with aclosing(self._work(calls, outcomes)) as work:
-                            async for event in work:
-                                yield event
-                    finally:
-                        not_begun = Cancelled(error_text(_NOT_BEGUN))
-                        done = [(call, outcomes.get(place, not_begun)) for place, call in enumerate(calls)]
-                        state, results = after_work(state, [*done, *answered])
-                        self._messages += results
-                    if repair is not None:
-                        self._messages.append(repair)
-
-    async def _turn(self, state: State, events: list[ModelEvent]) -> AsyncGenerator[ModelEvent]:
-        """One turn of the model, its events kept in `events` too; what was said is kept if it is broken off."""
-        request = Request(
-            model=self._model,
-            messages=self.messages,
-            tools=self._runtime.registry.specs,
-            tool_choice=tool_choice(state),
-            sampling=self._sampling,
-        )
-        whole = False
         try:
-            async with aclosing(self._backend.stream(request)) as stream:
-                async for event in stream:
-                    events.append(event)
-                    yield event
-            whole = True
-        finally:
-            if not whole:
-                self._keep_partial(events)
-        if not events or not isinstance(events[-1], TurnFinished):
-            self._keep_partial(events)
-            raise Bug(f"the backend of {self._model} ended its turn without saying so")
-
-    def _keep_partial(self, events: list[ModelEvent]) -> None:
-        said = [event for event in events if not isinstance(event, TurnFinished)]
-        message = merge([*said, TurnFinished("stop", Usage())]).message
-        if message.content:
-            self._messages.append(structs.replace(message, calls=()))
-
-    async def _work(
-        self, calls: tuple[Call, ...], outcomes: dict[int, Outcome]
-    ) -> AsyncGenerator[ToolStarted | ToolFinished]:
-        """Run the calls, batch after batch; `outcomes` gets each one's under its place as soon as it has ended."""
-        place = 0
-        for batch in batches(calls, self._runtime.registry):
-            async with aclosing(self._batch(dict(enumerate(batch, place)), outcomes)) as events:
+            async with aclosing(self._events()) as events:
                 async for event in events:
                     yield event
-            place += len(batch)
-
-    async def _batch(
-        self, batch: dict[int, Call], outcomes: dict[int, Outcome]
-    ) -> AsyncGenerator[ToolStarted | ToolFinished]:
-        """Run calls together: all of them start, and each is told of when it ends."""
-        for call in batch.values():
-            yield ToolStarted(call)
-
-        async def run(place: int, call: Call) -> ToolFinished:
-            began_s = self._clock()
-            outcomes[place] = Cancelled(error_text(_INTERRUPTED))
-            outcomes[place] = outcome = await run_tool(call, self._runtime)
-            return ToolFinished(call, outcome, self._clock() - began_s)
-
-        tasks = [asyncio.create_task(run(place, call)) for place, call in batch.items()]
-        running = set(tasks)
-        try:
-            while running:
-                ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in tasks:
-                    if task in ended:
-                        yield task.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._runtime.record(self._record())
+
+    async def _events(self) -> AsyncGenerator[Event]:
+        if self._at_work is None and self._options.mode == "rag_first":
+            self._look_up()
+        while self.finished is None:
+            if self._at_work is not None:
+                async with aclosing(self._at_work.stream()) as work:
+                    async for event in work:
+                        yield event
+                self._after_work(self._at_work)
+            else:
+                heard = self._heard = self._ask()
+                async with aclosing(heard.stream()) as turn:
+                    async for event in turn:
+                        yield event
+                self._runtime.record(heard.record(self.run_id, self._state.turns + 1, self._runtime.now_s()))
+                self._after_turn(heard)
+        yield self.finished
+
+    def _first_state(self) -> State:
+        """Where a run begins: what was read earlier in its conversation counts."""
+        names = [message.name for message in self._messages if isinstance(message, ToolResult)]
+        return State(untrusted=reads_strangers(names, self._runtime.registry))
+
+    def _look_up(self) -> None:
+        """Let the knowledge base be searched before the model is asked, as if it had called for it."""
+        call = lookup(self._messages, self._runtime.registry)
+        if call is not None:
+            self._messages.append(Assistant(calls=(call,)))
+            self._at_work = self._calls(Work((call,)))
+
+    def _ask(self) -> HeardTurn:
+        """The next turn of the model."""
+        elapsed_s = self._clock.elapsed_s
+        self._state = before_turn(self._state, self._options, elapsed_s)
+        request = Request(
+            model=self._model,
+            messages=self._instructed(),
+            tools=self._runtime.registry.specs,
+            tool_choice=tool_choice(self._state),
+            sampling=self._sampling,
+        )
+        return HeardTurn(
+            self._backend,
+            request,
+            timeout_s=min(self._options.turn_timeout_s, self._options.total_timeout_s - elapsed_s),
+            sources=len(self._state.sources) if self._cites else None,
+            clock=self._clock.read,
+        )
+
+    def _instructed(self) -> tuple[Message, ...]:
+        match self._options.mode:
+            case "plain":
+                return tuple(self._messages)
+            case "answer_first":
+                return instructed(self._messages, ANSWER_FIRST)
+            case "rag_first":
+                looked_up = any(isinstance(m, ToolResult) and m.call_id == LOOKUP_ID for m in self._messages)
+                return instructed(self._messages, RAG_FIRST) if looked_up else tuple(self._messages)
+
+    def _after_turn(self, heard: HeardTurn) -> None:
+        turn = heard.turn
+        if turn is None:
+            self.error = heard.failed
+            if heard.timed_out and self._clock.elapsed_s >= self._options.total_timeout_s:
+                self._finish("total_timeout")
+            elif heard.timed_out:
+                self._finish("model_error", f"the model took longer than {self._options.turn_timeout_s:g} s for a turn")
+            else:
+                self._finish("model_error", "" if heard.failed is None else heard.failed.message)
+            return
+        self._heard = None
+        self._state, step = after_turn(
+            self._state, turn, self._options, self._runtime.registry, self._backend.card.context_length
+        )
+        match step:
+            case Stop(reason, results):
+                self._messages += [turn.message, *results]
+                self._finish(reason)
+            case Work(calls, answered):
+                answered_calls = [call for call, _ in answered]
+                self._messages.append(structs.replace(turn.message, calls=(*calls, *answered_calls)))
+                self._at_work = self._calls(step)
+
+    def _after_work(self, at_work: CallsAtWork) -> None:
+        switch = self._runtime.switch
+        killed = None if switch is None else switch.why_off()
+        if at_work.waiting and killed is None:
+            self._finish("approval_pending")
+            return
+        self._state, results = after_work(self._state, at_work.work.done(at_work.outcomes), self._runtime.registry)
+        self._messages += results
+        self._at_work = None
+        if killed is not None:
+            self._finish("killed", killed)
+        elif at_work.work.repair is not None:
+            self._messages.append(at_work.work.repair)
+
+    def _calls(self, work: Work) -> CallsAtWork:
+        return CallsAtWork(
+            work,
+            {},
+            self._runtime,
+            run_id=self.run_id,
+            untrusted=self._state.untrusted,
+            left_s=lambda: tool_time_s(self._options) - self._clock.elapsed_s,
+            clock=self._clock.read,
+        )
+
+    def _calls_at_work(self, resumed: RunState) -> CallsAtWork:
+        at_work = self._calls(resumed.work)
+        at_work.outcomes = dict(resumed.outcomes)
+        return at_work
+
+    def _finish(self, reason: StopReason, detail: str = "") -> None:
+        last = self._messages[-1] if self._messages else None
+        said = last.content if isinstance(last, Assistant) else ""
+        self.finished = RunFinished(reason, self._state.usage, detail, citations(said, self._state.sources))
+
+    def _record(self) -> RunRecord:
+        asked = [message.content for message in self._messages if isinstance(message, User)]
+        return RunRecord(
+            run_id=self.run_id,
+            started_s=self._started_s,
+            duration_s=self._clock.elapsed_s,
+            model=self._model,
+            question=asked[-1] if asked else "",
+            stop_reason="cancelled" if self.finished is None else self.finished.reason,
+            usage=self._state.usage,
+        )
+
+
+def refuse_unknown(decisions: Mapping[str, Decision], state: RunState) -> None:
+    """Raises InvalidRequest if a decision is about a call that isn't waiting."""
+    waiting = {request.call_id for request in state.waiting}
+    unknown = sorted(set(decisions) - waiting)
+    if unknown:
+        raise InvalidRequest(f"no call with the id {unknown[0]!r} waits for a decision; waiting are: {sorted(waiting)}")

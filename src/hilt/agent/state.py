@@ -6,20 +6,25 @@ limit never stops it at once: it makes the next turn the last one, without tools
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from msgspec import Struct, structs
 
+from hilt.agent.citing import with_marks
 from hilt.conversation import (
     Auto,
     BadCall,
     Call,
     Cancelled,
+    Citation,
     Failed,
+    Message,
     NoTools,
     Outcome,
+    Source,
     StopReason,
+    Succeeded,
     ToolChoice,
     ToolResult,
     Turn,
@@ -27,35 +32,52 @@ from hilt.conversation import (
     User,
 )
 from hilt.settings import AgentOptions
-from hilt.tools import Effect, Registry, error_text, unknown_tool
+from hilt.tools import ApprovalRequest, Registry, error_text, unknown_tool
 
 _NUDGE_AT = 2
 _STOP_AT = 3
 _MAX_DETAIL_CHARS = 300
+# What is left of a run's time after this share of it is for the last turn.
+_TOOL_SHARE = 0.75
 _NUDGE = "you have made this same call before and got this same result; use it, or try something else"
 _CUT = "this call was not run, because the reply that held it was cut off at its length limit"
 _REJECTED = "this call was not run, because the answer that held it can't be used"
 _LAST_TURN = "this call was not run, because no tool may be called any more; answer with what you have"
+_INTERRUPTED = "the run was stopped before this call ended, so it may or may not have been carried out"
+_NOT_BEGUN = "the run was stopped before this call was run"
+
+INTERRUPTED = Cancelled(error_text(_INTERRUPTED))
 
 
 class State(Struct, frozen=True):
     """Where a run stands. `seen` holds name, canonical arguments and result of every call so far; `ending` is the
-    reason to stop after the next turn, which may call no tool."""
+    reason to stop after the next turn, which may call no tool; `untrusted` says that something was read that strangers
+    may have written; `sources` are those that may be cited, the first of them as S1."""
 
     turns: int = 0
     repairs: int = 0
     usage: Usage = Usage()
     seen: tuple[tuple[str, str, str], ...] = ()
     ending: StopReason | None = None
+    untrusted: bool = False
+    sources: tuple[Source, ...] = ()
 
 
 class Work(Struct, frozen=True, tag="work"):
-    """Run the calls of `run`, then ask the model again. `answered` are calls that are not run, with what is said to
-    them; `repair` is said to the model about calls that can't be read, and about an answer that can't be used."""
+    """Run `calls`, then ask the model again. `answered` are calls that are not run, with what is said to them;
+    `repaired` the ids of calls whose text had to be mended; `repair` is said to the model about calls that can't be
+    read, and about an answer that can't be used."""
 
-    run: tuple[Call, ...]
-    answered: tuple[tuple[Call, Outcome], ...]
-    repair: User | None
+    calls: tuple[Call, ...]
+    answered: tuple[tuple[Call, Outcome], ...] = ()
+    repaired: frozenset[str] = frozenset()
+    repair: User | None = None
+
+    def done(self, outcomes: Mapping[int, Outcome]) -> list[tuple[Call, Outcome]]:
+        """Every call with how it ended; one that has no outcome, by its place, was not run."""
+        not_begun = Cancelled(error_text(_NOT_BEGUN))
+        ran = [(call, outcomes.get(place, not_begun)) for place, call in enumerate(self.calls)]
+        return [*ran, *self.answered]
 
 
 class Stop(Struct, frozen=True, tag="stop"):
@@ -68,9 +90,37 @@ class Stop(Struct, frozen=True, tag="stop"):
 Step: TypeAlias = Work | Stop
 
 
+class RunState(Struct, frozen=True):
+    """A run that was stopped to be resumed: all of it, to be kept as JSON.
+
+    `work` is what is being done, `outcomes` how calls of it have ended, by their place in it, and `waiting` what is
+    asked about the others. `spent_s` of the run's time are gone.
+    """
+
+    run_id: str
+    messages: tuple[Message, ...]
+    state: State
+    work: Work
+    outcomes: dict[int, Outcome]
+    waiting: tuple[ApprovalRequest, ...]
+    spent_s: float
+
+
 def tool_choice(state: State) -> ToolChoice:
     """What the next turn may do."""
     return Auto() if state.ending is None else NoTools()
+
+
+def tool_time_s(options: AgentOptions) -> float:
+    """The seconds of a run in which tools may run; the rest is for the last turn."""
+    return options.total_timeout_s * _TOOL_SHARE
+
+
+def before_turn(state: State, options: AgentOptions, elapsed_s: float) -> State:
+    """The state in which the model is asked again: near the end of the run's time for the last time."""
+    if state.ending is None and elapsed_s >= tool_time_s(options):
+        return structs.replace(state, ending="total_timeout")
+    return state
 
 
 def after_turn(
@@ -85,8 +135,10 @@ def after_turn(
     full = turn.usage.prompt_tokens + turn.usage.completion_tokens >= context_length
     if cut and (full or not turn.rejected):
         return state, Stop("length", _unrun(calls, _CUT))
-    readable = tuple(answer for bad in turn.rejected if (answer := _answer(bad, registry)) is not None)
-    complaints = tuple(_complaint(bad) for bad in turn.rejected if _answer(bad, registry) is None)
+    calls += tuple(call for bad in turn.rejected if (call := _by_another_name(bad, registry)) is not None)
+    rejected = tuple(bad for bad in turn.rejected if _by_another_name(bad, registry) is None)
+    readable = tuple(answer for bad in rejected if (answer := _answer(bad, registry)) is not None)
+    complaints = tuple(_complaint(bad) for bad in rejected if _answer(bad, registry) is None)
     if turn.fault is not None:
         complaints += (f"Your answer can't be used: {turn.fault.detail[:_MAX_DETAIL_CHARS]}.",)
     if not calls and not readable and not complaints:
@@ -100,17 +152,21 @@ def after_turn(
     runs = not cut and turn.fault is None
     unrun = () if runs else tuple((call, Cancelled(error_text(_CUT if cut else _REJECTED))) for call in calls)
     work = Work(
-        run=calls if runs else (),
+        calls=calls if runs else (),
         answered=(*unrun, *readable),
+        repaired=turn.repaired,
         repair=_repair(complaints, again=turn.fault is None, last=state.ending is not None) if complaints else None,
     )
     return state, work
 
 
-def after_work(state: State, done: Sequence[tuple[Call, Outcome]]) -> tuple[State, tuple[ToolResult, ...]]:
+def after_work(
+    state: State, done: Sequence[tuple[Call, Outcome]], registry: Registry
+) -> tuple[State, tuple[ToolResult, ...]]:
     """What the model reads of the calls, in their order; a call that keeps giving the same result gets a nudge, and
     at the third time the run is ended."""
     seen = list(state.seen)
+    sources = state.sources
     results: list[ToolResult] = []
     ending = state.ending
     for call, outcome in done:
@@ -119,35 +175,53 @@ def after_work(state: State, done: Sequence[tuple[Call, Outcome]]) -> tuple[Stat
         times = seen.count(sight)
         if times >= _STOP_AT:
             ending = ending or "repeated_calls"
-        results.append(ToolResult(call.id, call.name, _nudged(outcome.text) if times >= _NUDGE_AT else outcome.text))
-    return structs.replace(state, seen=tuple(seen), ending=ending), tuple(results)
+        text = outcome.text
+        if isinstance(outcome, Succeeded) and outcome.sources:
+            sources, text = with_marks(text, outcome.sources, sources)
+        results.append(ToolResult(call.id, call.name, _nudged(text) if times >= _NUDGE_AT else text))
+    untrusted = state.untrusted or reads_strangers((call.name for call, _ in done), registry)
+    state = structs.replace(state, seen=tuple(seen), ending=ending, untrusted=untrusted, sources=sources)
+    return state, tuple(results)
 
 
-def batches(calls: Sequence[Call], registry: Registry) -> tuple[tuple[Call, ...], ...]:
-    """The calls in order, in groups that may run together: neighbours that only read, and every other call alone."""
-    groups: list[tuple[Call, ...]] = []
+def reads_strangers(names: Iterable[str], registry: Registry) -> bool:
+    """Whether any of these tools gives text that strangers may have written."""
+    return any(tool is not None and tool.untrusted for tool in map(registry.get, names))
+
+
+def batches(work: Work, finished: Collection[int], registry: Registry) -> tuple[tuple[int, ...], ...]:
+    """The places of the calls that are not `finished`, in order, in groups that may run together: neighbours that only
+    read, and every other call alone."""
+    groups: list[tuple[int, ...]] = []
     reading = False
-    for call in calls:
+    for place, call in enumerate(work.calls):
+        if place in finished:
+            continue
         tool = registry.get(call.name)
-        reads = tool is None or _only_reads(tool.effect)
+        reads = tool is None or tool.effect == "read"
         if reads and reading:
-            groups[-1] = (*groups[-1], call)
+            groups[-1] = (*groups[-1], place)
         else:
-            groups.append((call,))
+            groups.append((place,))
         reading = reads
     return tuple(groups)
 
 
-def _only_reads(effect: Effect) -> bool:
-    match effect:
-        case "read":
-            return True
-        case "write" | "destructive" | "external":
-            return False
+def citations(text: str, sources: Sequence[Source]) -> tuple[Citation, ...]:
+    """The sources that a text names, in the order of their marks."""
+    marks = [Citation(f"S{number}", source) for number, source in enumerate(sources, 1)]
+    return tuple(mark for mark in marks if f"[{mark.mark}]" in text)
 
 
 def _unrun(calls: tuple[Call, ...], why: str) -> tuple[ToolResult, ...]:
     return tuple(ToolResult(call.id, call.name, error_text(why)) for call in calls)
+
+
+def _by_another_name(bad: BadCall, registry: Registry) -> Call | None:
+    """A call of a tool that is offered, if only under another name."""
+    if bad.reason != "unknown_tool" or bad.name is None or bad.arguments is None:
+        return None
+    return Call(bad.id, bad.name, bad.arguments) if registry.get(bad.name) is not None else None
 
 
 def _answer(bad: BadCall, registry: Registry) -> tuple[Call, Failed] | None:
@@ -159,7 +233,7 @@ def _answer(bad: BadCall, registry: Registry) -> tuple[Call, Failed] | None:
         case "unknown_tool":
             return call, unknown_tool(bad.name, registry)
         case "invalid_arguments":
-            return call, Failed(error_text(f"the arguments don't fit the tool's schema: {bad.detail}"))
+            return call, Failed(error_text(f"the arguments don't fit the tool's schema: {bad.detail}"), "validation")
         case "truncated" | "malformed":
             return None
 

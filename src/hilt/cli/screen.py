@@ -103,11 +103,14 @@ class Screen:
                 style = "green" if isinstance(outcome, Succeeded | Planned) else "red"
                 self._tell(f"  {call.name} → {_shortened(_told(outcome))}", style, True)
                 self._end_line()
-            case RunFinished(reason, _):
+            case RunFinished(reason, _, detail, citations):
                 self._end_line()
+                for citation in citations:
+                    source = citation.source
+                    self._tell(f"[{citation.mark}] {source.title} {source.place}", "dim", True)
                 if (why := _why(reason)) is not None:
-                    self._tell(f"({why})", "yellow", True)
-                    self._end_line()
+                    self._tell(f"({why}: {detail})" if detail else f"({why})", "yellow", True)
+                self._end_line()
             case TurnFinished():
                 self._end_line()
             case PromptRead() | ToolStarted():
@@ -163,9 +166,19 @@ def _why(reason: StopReason) -> str | None:
             return None
         case "max_iterations":
             return "stopped: the model went on calling tools, so it was asked for its answer"
+        case "total_timeout":
+            return "stopped: the time for this answer was up"
         case "repeated_calls":
             return "stopped: the model made the same call again and again"
         case "repair_exhausted":
-            return "stopped: the model's calls could not be read"
+            return "stopped: the model's calls or its answer could not be used"
         case "length":
             return "the reply was cut off at its length limit"
+        case "approval_pending":
+            return "stopped: a call waits for an approval"
+        case "killed":
+            return "stopped: tools were switched off"
+        case "cancelled":
+            return "stopped"
+        case "model_error":
+            return "the model failed"

@@ -10,10 +10,21 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from hilt.conversation.tools import BadCall, Call, Outcome
+from hilt.conversation.tools import BadCall, Call, Outcome, Source
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls"]
-StopReason: TypeAlias = Literal["final", "max_iterations", "repeated_calls", "repair_exhausted", "length"]
+StopReason: TypeAlias = Literal[
+    "final",
+    "max_iterations",
+    "total_timeout",
+    "repeated_calls",
+    "repair_exhausted",
+    "length",
+    "approval_pending",
+    "killed",
+    "cancelled",
+    "model_error",
+]
 
 
 class Usage(Struct, frozen=True):
@@ -117,11 +128,21 @@ class ToolFinished(Struct, frozen=True, tag="tool_finished"):
     duration_s: float
 
 
-class RunFinished(Struct, frozen=True, tag="run_finished"):
-    """The agent's run is over."""
+class Citation(Struct, frozen=True):
+    """A source that the answer names by its `mark`, such as S1, written [S1]."""
+
+    mark: str
+    source: Source
+
+
+class RunFinished(Struct, frozen=True, tag="run_finished", omit_defaults=True):
+    """The agent's run is over, or waits for approvals. `detail` says more about a `model_error`; `citations` are the
+    sources that the answer names, each of which a tool has returned."""
 
     reason: StopReason
     usage: Usage
+    detail: str = ""
+    citations: tuple[Citation, ...] = ()
 
 
 ModelEvent: TypeAlias = (

@@ -25,13 +25,15 @@ from hilt.conversation.tools import BadCall
 class Turn(Struct, frozen=True):
     """A whole turn: the message, the calls that can't be run, why it ended and what it cost.
 
-    `fault` says why nothing of the turn may be used, where that is so.
+    `repaired` holds the ids of calls whose text had to be mended to be read. `fault` says why nothing of the turn may
+    be used, where that is so.
     """
 
     message: Assistant
     rejected: tuple[BadCall, ...]
     reason: FinishReason
     usage: Usage
+    repaired: frozenset[str] = frozenset()
     fault: AnswerRejected | None = None
 
 
@@ -66,5 +68,6 @@ def merge(events: Iterable[ModelEvent]) -> Turn:
         rejected=tuple(rejected),
         reason=finished.reason,
         usage=finished.usage,
+        repaired=frozenset(c.call.id for c in calls if c.repairs),
         fault=fault,
     )

@@ -8,10 +8,19 @@ _MAX_DIGITS = 1000
 
 
 def decode_arguments(text: str) -> dict[str, Any]:
-    """The one JSON object in `text`.
+    """The one JSON object in `text`. Raises ValueError, in words for the model, for what `read_json` refuses or is no
+    object."""
+    value = read_json(text)
+    if not isinstance(value, dict):
+        raise ValueError("the arguments must be one JSON object, such as {}")  # noqa: TRY004 - the model's mistake
+    return cast("dict[str, Any]", value)
 
-    Raises ValueError, in words for the model, for anything else: broken JSON, a key given twice at any depth, NaN or
-    Infinity, numbers too large for a double or too long to read, half of a surrogate pair, nesting too deep.
+
+def read_json(text: str) -> Any:
+    """The JSON value in `text`.
+
+    Raises ValueError, in words for the model, for broken JSON, a key given twice at any depth, NaN or Infinity, numbers
+    too large for a double or too long to read, half of a surrogate pair, nesting too deep.
     """
     try:
         value = json.loads(
@@ -24,9 +33,7 @@ def decode_arguments(text: str) -> dict[str, Any]:
         raise ValueError("the arguments hold half of a surrogate pair, which is no character") from None
     except RecursionError:
         raise ValueError("the arguments are nested too deeply") from None
-    if not isinstance(value, dict):
-        raise ValueError("the arguments must be one JSON object, such as {}")  # noqa: TRY004 - the model's mistake
-    return cast("dict[str, Any]", value)
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

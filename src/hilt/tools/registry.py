@@ -1,19 +1,25 @@
-"""The tools that are offered, by name."""
+"""The tools that are offered, found by name, by alias, and by what they can do."""
+
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from hilt.conversation import ToolSpec
-from hilt.tools.tool import Tool
+from hilt.tools.tool import Capability, Effect, Tool, unavailable
 
 
 class Registry(Struct, frozen=True):
-    """The offered tools. Raises ValueError if two have the same name."""
+    """The offered tools, and for those that were withheld, by name, why.
+
+    Raises ValueError if a name or an alias would mean two of them.
+    """
 
     tools: tuple[Tool, ...] = ()
+    withheld: Mapping[str, str] = {}
 
     def __post_init__(self) -> None:
-        names = [tool.spec.name for tool in self.tools]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        spoken = [name for tool in self.tools for name in {tool.name, *tool.aliases}]
+        twice = sorted({name for name in spoken if spoken.count(name) > 1})
         if twice:
             raise ValueError(f"two tools have the same name: {', '.join(twice)}; give one of them another")
 
@@ -28,5 +34,63 @@ class Registry(Struct, frozen=True):
         return tuple(spec.name for spec in self.specs)
 
     def get(self, name: str) -> Tool | None:
-        """The tool of this exact name."""
-        return next((tool for tool in self.tools if tool.spec.name == name), None)
+        """The tool that a model means by `name`: its name, an alias, or one of these in another spelling
+        (`ReadFile`, `read-file`) if only one tool can be meant."""
+        exact = next((tool for tool in self.tools if tool.name == name), None)
+        if exact is not None:
+            return exact
+        alias = next((tool for tool in self.tools if name in tool.aliases), None)
+        if alias is not None:
+            return alias
+        folded = _folded(name)
+        like = [tool for tool in self.tools if any(_folded(n) == folded for n in (tool.name, *tool.aliases))]
+        return like[0] if len(like) == 1 else None
+
+    def where(
+        self, *, effect: Effect | None = None, domain: str | None = None, permission: str | None = None
+    ) -> tuple[Tool, ...]:
+        """The tools with all of these properties, in order."""
+        return tuple(
+            tool
+            for tool in self.tools
+            if effect in (None, tool.effect) and domain in (None, tool.domain) and permission in (None, tool.permission)
+        )
+
+    def matching(self, words: str) -> tuple[Tool, ...]:
+        """The tools that have to do with any of the words, best first."""
+        asked = set(_words(words))
+        ranked = [(-_score(tool, asked), tool.name, tool) for tool in self.tools]
+        return tuple(tool for score, _, tool in sorted(ranked, key=lambda entry: entry[:2]) if score < 0)
+
+
+def offer(tools: Iterable[Tool], capability: Capability, only: Sequence[str] = ()) -> Registry:
+    """A registry of what can run here; of the tools named in `only` alone, unless it is empty."""
+    named = Registry(tuple(tools))
+    wanted = {found.name for name in only if (found := named.get(name)) is not None}
+    offered: list[Tool] = []
+    withheld: dict[str, str] = {}
+    for tool in named.tools:
+        why = unavailable(tool, capability)
+        if only and tool.name not in wanted:
+            why = "it is not among the tools that were chosen"
+        if why is None:
+            offered.append(tool)
+        else:
+            withheld[tool.name] = why
+    return Registry(tuple(offered), withheld)
+
+
+def _score(tool: Tool, asked: set[str]) -> int:
+    """How much a tool has to do with the words; its name and keywords count more than its description."""
+    strong = {*_words(tool.name), *(word for keyword in tool.keywords for word in _words(keyword)), tool.domain}
+    weak = set(_words(tool.spec.description))
+    return 3 * len(asked & strong) + len(asked & weak)
+
+
+def _words(text: str) -> list[str]:
+    spaced = "".join(character if character.isalnum() else " " for character in text)
+    return [word.casefold() for word in spaced.split()]
+
+
+def _folded(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())

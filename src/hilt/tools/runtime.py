@@ -1,152 +1,385 @@
 """The one door through which every call of a tool passes, in a fixed order.
 
-Resolve the name, decode the arguments, validate them, ask the policy, ask for approval, execute with a timeout,
-serialise the result, cap its length. A call ends as an `Outcome` whatever happens; only the cancellation of the
-caller passes through.
+Kill switch, name, availability, decoding, normalising, validating, policy, rate, dry run or approval, hooks before,
+execution with a timeout, redaction, the cap, hooks after, the record. A call ends as an `Outcome` whatever happens, or
+it waits for an approval; only the cancellation of the caller passes through.
 """
 
 import asyncio
-import inspect
 import json
+import time
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 from msgspec import Struct
-from pydantic import BaseModel
+from msgspec.structs import replace
 from pydantic_core import to_jsonable_python
 
-from hilt.conversation import Call, Denied, Failed, Outcome, Succeeded, TimedOut
-from hilt.tools.approval import Approved, Approver, Refused
+from hilt.conversation import Call, Cancelled, Card, Denied, Failed, Outcome, Planned, Source, Succeeded, TimedOut
+from hilt.tools.approval import ApprovalRequest, Approved, Approver, Deferred, Refused, fingerprint
 from hilt.tools.decoding import decode_arguments
-from hilt.tools.policy import Allow, Ask, Deny, decide
+from hilt.tools.executing import Done, execute, failure
+from hilt.tools.model_text import cap, error_text
+from hilt.tools.normalising import normalised
+from hilt.tools.policy import Allow, Ask, Deny, Policy, Situation, decide
+from hilt.tools.redaction import Redaction, redact
 from hilt.tools.registry import Registry
-from hilt.tools.schema import validated
+from hilt.tools.results import ResultStore
+from hilt.tools.schema import coerced, validated
 from hilt.tools.threads import run_in_thread
-from hilt.tools.tool import Tool
+from hilt.tools.tool import Change, ChangeKind, Effect, Rate, Tool
+from hilt.traces import CallRecord, Record
 
-_MAX_ERROR_CHARS = 2000
+_PLAN_TIMEOUT_S = 5.0
 
 
-class Runtime(Struct, frozen=True):
-    """What calls run with: the offered tools, who may be asked, and the most characters that a model gets to read."""
+class KillSwitch(Protocol):
+    """What stops every tool at once."""
+
+    def why_off(self) -> str | None: ...
+
+    async def tripped(self) -> str: ...
+
+
+class RateLimits(Protocol):
+    """What counts calls against the rates of their tools."""
+
+    def take(self, name: str, rate: Rate) -> float | None: ...
+
+
+class Execution(Struct, frozen=True):
+    """A call that is about to run or has run, as hooks see it; `arguments` are JSON values."""
+
+    run_id: str
+    call_id: str
+    tool: str
+    effect: Effect
+    arguments: Mapping[str, Any]
+
+
+class Hook(Protocol):
+    """Code of the host around every execution."""
+
+    def will_execute(self, execution: Execution) -> str | None:
+        """A sentence refuses the call; None lets it run. An exception refuses it too."""
+        ...
+
+    def did_execute(self, execution: Execution, outcome: Outcome) -> None:
+        """The call has ended. An exception is noted and changes nothing."""
+        ...
+
+
+class Waiting(Struct, frozen=True):
+    """The call has not run: it needs an answer that will come later."""
+
+    request: ApprovalRequest
+
+
+class PlannedCall(Struct, frozen=True):
+    """What a call would have done, had this not been a dry run."""
+
+    tool: str
+    effect: Effect
+    arguments: Mapping[str, Any]
+    changes: tuple[Change, ...]
+
+
+def _unrecorded(record: Record) -> None:
+    del record
+
+
+class Runtime(Struct, frozen=True, kw_only=True):
+    """What calls run with.
+
+    `dry_run` plans every call that would change something. `results` keeps what was too long for the model, to be read
+    on with `read_result`. Calls may bring `max_argument_chars` and return `max_result_chars` characters. `record`
+    takes note of every call, and of the runs and turns around them; `now_s` gives seconds since 1970, `clock` seconds
+    from any fixed point.
+    """
 
     registry: Registry
     approver: Approver
+    policy: Policy = Policy()
+    dry_run: bool = False
+    switch: KillSwitch | None = None
+    rates: RateLimits | None = None
+    results: ResultStore | None = None
+    hooks: tuple[Hook, ...] = ()
+    redaction: Redaction = Redaction()
+    record: Callable[[Record], None] = _unrecorded
+    max_argument_chars: int = 100_000
     max_result_chars: int = 16_000
+    now_s: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.perf_counter
 
 
-async def run_tool(call: Call, runtime: Runtime) -> Outcome:
+Ending: TypeAlias = Outcome | Waiting
+
+
+async def run_tool(call: Call, runtime: Runtime, situation: Situation = Situation()) -> Ending:
     """Run one call to its end.
 
     The text of a success is the JSON of the tool's result, cut in the middle where it is longer than
-    `max_result_chars`; the text of every other outcome is `{"error": "..."}`. Raises nothing but CancelledError.
+    `max_result_chars`; that of a dry run is the JSON of a plan; the text of every other outcome is
+    `{"error": "..."}`. Raises nothing but CancelledError.
     """
-    tool = runtime.registry.get(call.name)
-    if tool is None:
-        return unknown_tool(call.name, runtime.registry)
+    passage = _Passage(call, runtime, situation)
+    ending: Ending = Cancelled(error_text("the run was stopped before this call ended"))
     try:
-        arguments = validated(tool.arguments, decode_arguments(call.arguments))
-    except ValueError as fault:
-        return Failed(error_text(str(fault)))
-    refusal = await _refusal(call, tool, arguments, runtime.approver)
-    if refusal is not None:
-        return Denied(error_text(refusal))
-    return await _execute(tool, arguments, runtime.max_result_chars)
+        ending = await _unless_switched_off(passage, runtime.switch)
+    finally:
+        runtime.record(passage.record(ending))
+    return ending
 
 
 def unknown_tool(name: str, registry: Registry) -> Failed:
     """The answer to a call of a tool that isn't offered."""
+    why = registry.withheld.get(name)
+    if why is not None:
+        return Failed(error_text(f"the tool {name!r} can't be used here: {why}"), "unavailable")
     offered = ", ".join(registry.names) or "none"
-    return Failed(error_text(f"there is no tool named {name!r}; the tools are: {offered}"))
+    return Failed(error_text(f"there is no tool named {name!r}; the tools are: {offered}"), "unknown_tool")
 
 
-def error_text(message: str) -> str:
-    """The JSON that the model reads when a call did not succeed."""
-    return json.dumps({"error": cap(message, _MAX_ERROR_CHARS)}, ensure_ascii=False)
-
-
-def cap(text: str, max_chars: int) -> str:
-    """`text`, or its head and tail with a note of how much is missing between them: never over `max_chars`, which
-    must be at least 100."""
-    if len(text) <= max_chars:
-        return text
-    room = max_chars - len(_gap(len(text), len(text)))
-    tail = room // 3
-    head = room - tail
-    return text[:head] + _gap(len(text) - room, len(text)) + text[len(text) - tail :]
-
-
-def _gap(left_out: int, total: int) -> str:
-    return f"\n[... {left_out} of {total} characters left out ...]\n"
-
-
-async def _refusal(call: Call, tool: Tool, arguments: dict[str, Any], approver: Approver) -> str | None:
-    """Why the call must not run, or None."""
-    match decide(tool.effect, attended=approver.attended):
-        case Allow():
-            return None
-        case Deny(text):
-            return text
-        case Ask():
-            exact = Call(call.id, call.name, json.dumps(to_jsonable_python(arguments), ensure_ascii=False))
+async def _unless_switched_off(passage: "_Passage", switch: KillSwitch | None) -> Ending:
+    """The end of the passage, or of its cancellation as soon as the switch is off."""
+    if switch is None:
+        return await passage.end()
+    why = switch.why_off()
+    if why is not None:
+        return Denied(error_text(f"tools are switched off: {why}"), "switched_off")
+    work = asyncio.create_task(passage.end())
+    watch = asyncio.create_task(switch.tripped())
     try:
-        approval = await approver.approve(exact, tool.effect)
-    except Exception as fault:  # noqa: BLE001 - whoever can't be asked has not said yes
-        return f"this call needs permission, and asking for it failed ({type(fault).__name__}), so it was not run"
-    match approval:
-        case Approved():
-            return None
-        case Refused(text):
-            return text
+        await asyncio.wait([work, watch], return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        return Cancelled(error_text(f"tools were switched off while this call ran: {watch.result()}"))
+    finally:
+        work.cancel()
+        watch.cancel()
+        await asyncio.gather(work, watch, return_exceptions=True)
 
 
-async def _execute(tool: Tool, arguments: dict[str, Any], max_chars: int) -> Outcome:
-    try:
-        async with asyncio.timeout(tool.timeout_s):
-            if inspect.iscoroutinefunction(tool.function):
-                return await _attempt_async(tool, arguments, max_chars)
-            return await run_in_thread(partial(_attempt, tool, arguments, max_chars), name=f"tool {tool.spec.name}")
-    except TimeoutError:
-        return TimedOut(error_text(f"{tool.spec.name} did not end within {tool.timeout_s:g} seconds"))
+class _Passage:
+    """One call on its way through the door, and what is noted of it on the way."""
+
+    def __init__(self, call: Call, runtime: Runtime, situation: Situation) -> None:
+        self._call = call
+        self._runtime = runtime
+        self._situation = situation
+        self._tool: Tool | None = None
+        self._normalised = ""
+        self._verdict = ""
+        self._whole = ""
+        self._warnings: list[str] = []
+        self._phases_s: dict[str, float] = {}
+        self._started_s = runtime.now_s()
+        self._mark_s = runtime.clock()
+
+    async def end(self) -> Ending:
+        runtime, call = self._runtime, self._call
+        tool = self._tool = runtime.registry.get(call.name)
+        if tool is None:
+            return unknown_tool(call.name, runtime.registry)
+        if call.name != tool.name:
+            self._warnings.append(f"{call.name} was read as {tool.name}")
+        self._ended("resolve")
+        arguments = self._read(tool)
+        if isinstance(arguments, Failed):
+            return arguments
+        plain = to_jsonable_python(arguments)
+        self._normalised = json.dumps(plain, ensure_ascii=False, sort_keys=True)
+        refusal = await self._permission(tool, arguments, plain)
+        if refusal is not None:
+            return refusal
+        execution = Execution(self._situation.run_id, call.id, tool.name, tool.effect, plain)
+        outcome = self._hooked(execution) or await self._executed(tool, arguments)
+        for hook in runtime.hooks:
+            try:
+                hook.did_execute(execution, outcome)
+            except Exception as fault:  # noqa: BLE001 - a stranger's code, and the call has ended
+                self._warnings.append(f"a hook failed after the call: {type(fault).__name__}: {fault}")
+        self._ended("after")
+        return outcome
+
+    def _read(self, tool: Tool) -> dict[str, Any] | Failed:
+        """The arguments as typed values: decoded, normalised, validated."""
+        most = self._runtime.max_argument_chars
+        if len(self._call.arguments) > most:
+            return Failed(error_text(f"the arguments are longer than {most} characters; send less at once"), "decode")
+        try:
+            written = decode_arguments(self._call.arguments)
+        except ValueError as fault:
+            return Failed(error_text(str(fault)), "decode")
+        finally:
+            self._ended("decode")
+        try:
+            meant = normalised(tool.spec, tool.normalisers, written)
+            self._warnings += meant.warnings
+            self._ended("normalise")
+            arguments = validated(tool.arguments, meant.arguments)
+            self._warnings += coerced(tool.arguments, meant.arguments, arguments)
+        except ValueError as fault:
+            return Failed(error_text(str(fault)), "validation")
+        except Exception as fault:  # noqa: BLE001 - normalisers and validators are a tool's own code
+            return Failed(failure(tool, fault).text, "validation")
+        finally:
+            self._ended("validate")
+        return arguments
+
+    async def _permission(
+        self, tool: Tool, arguments: dict[str, Any], plain: dict[str, Any]
+    ) -> Denied | Planned | Waiting | None:
+        """Why the call does not run, or None."""
+        runtime = self._runtime
+        attended = runtime.approver.attended
+        verdict = decide(runtime.policy, tool, plain, self._situation, attended=attended or runtime.dry_run)
+        self._verdict = str(verdict.__struct_config__.tag)
+        self._ended("policy")
+        if isinstance(verdict, Deny):
+            return Denied(error_text(verdict.text))
+        if tool.rate is not None and runtime.rates is not None:
+            wait_s = runtime.rates.take(tool.name, tool.rate)
+            if wait_s is not None:
+                return Denied(error_text(f"{tool.name} was called too often; try again in {wait_s:.0f} s"), "rate")
+        if runtime.dry_run and tool.effect != "read":
+            changes = await self._changes(tool, arguments)
+            self._ended("plan")
+            plan = PlannedCall(tool.name, tool.effect, plain, changes)
+            told = {"dry_run": True, "plan": msgspec.to_builtins(plan)}
+            return Planned(redact(json.dumps(told, ensure_ascii=False), runtime.redaction))
+        match verdict:
+            case Allow():
+                return None
+            case Ask(why):
+                return await self._approval(tool, arguments, why)
+
+    async def _approval(self, tool: Tool, arguments: dict[str, Any], why: str) -> Denied | Waiting | None:
+        run_id, call_id = self._situation.run_id, self._call.id
+        bound = fingerprint(run_id, call_id, tool.name, self._normalised)
+        changes = await self._changes(tool, arguments) if tool.plan is not None else ()
+        request = ApprovalRequest(bound, run_id, call_id, tool.name, tool.effect, self._normalised, why, changes)
+        try:
+            approval = await self._runtime.approver.approve(request)
+        except Exception as fault:  # noqa: BLE001 - whoever can't be asked has not said yes
+            text = f"this call needs permission, and asking for it failed ({type(fault).__name__}), so it was not run"
+            return Denied(error_text(text), "approval")
+        finally:
+            self._ended("approval")
+        match approval:
+            case Approved(given):
+                if given != bound:
+                    self._verdict = "deny"
+                    return Denied(
+                        error_text("the approval was given to another call, so this one was not run"), "approval"
+                    )
+                self._verdict = "approved"
+                return None
+            case Refused(text):
+                self._verdict = "refused"
+                return Denied(error_text(text), "approval")
+            case Deferred():
+                return Waiting(request)
+
+    async def _changes(self, tool: Tool, arguments: dict[str, Any]) -> tuple[Change, ...]:
+        """What the call would change, as the tool tells it, or as its effect does."""
+        generic = (Change(_KINDS[tool.effect], tool.name, tool.spec.description),)
+        if tool.plan is None:
+            return generic
+
+        def planned(plan: Callable[..., Sequence[Change]]) -> tuple[Change, ...] | str:
+            try:
+                return tuple(plan(**arguments))
+            except Exception as fault:  # noqa: BLE001 - a plan may fail where the call itself would
+                return f"{type(fault).__name__}: {fault}"
+
+        try:
+            async with asyncio.timeout(_PLAN_TIMEOUT_S):
+                changes = await run_in_thread(partial(planned, tool.plan), name=f"plan of {tool.name}")
+        except TimeoutError:
+            changes = f"it took longer than {_PLAN_TIMEOUT_S:g} seconds"
+        if isinstance(changes, str):
+            self._warnings.append(f"the changes could not be planned: {changes}")
+            return (replace(generic[0], detail=f"can't be told beforehand: {changes}"),)
+        return changes
+
+    def _hooked(self, execution: Execution) -> Denied | None:
+        for hook in self._runtime.hooks:
+            try:
+                refusal = hook.will_execute(execution)
+            except Exception as fault:  # noqa: BLE001 - a check that can't be made has not been passed
+                refusal = f"a check before the call failed ({type(fault).__name__}), so it was not run"
+            if refusal is not None:
+                self._verdict = "deny"
+                return Denied(error_text(refusal))
+        self._ended("before")
+        return None
+
+    async def _executed(self, tool: Tool, arguments: dict[str, Any]) -> Outcome:
+        left_s = self._situation.left_s
+        timeout_s = tool.timeout_s if left_s is None else max(0.0, min(tool.timeout_s, left_s))
+        done = await execute(tool, arguments, timeout_s, local_only=self._runtime.policy.local_only)
+        self._ended("execute")
+        match done:
+            case Failed(text, reason):
+                return Failed(redact(text, self._runtime.redaction), reason)
+            case TimedOut():
+                return done
+            case Done(text, sources, card, warnings):
+                self._warnings += warnings
+                self._whole = redact(text, self._runtime.redaction)
+                outcome = self._clean(Succeeded(self._capped(self._whole), sources, card))
+                self._ended("render")
+                return outcome
+
+    def _clean(self, outcome: Succeeded) -> Succeeded:
+        """The outcome with what it shows beside its text redacted like that."""
+        if not outcome.sources and outcome.card is None:
+            return outcome
+        shown = msgspec.json.encode((outcome.sources, outcome.card)).decode()
+        sources, card = msgspec.json.decode(redact(shown, self._runtime.redaction), type=_Shown)
+        return replace(outcome, sources=sources, card=card)
+
+    def _capped(self, text: str) -> str:
+        most, results = self._runtime.max_result_chars, self._runtime.results
+        return cap(text, most, results.keep(text) if results is not None and len(text) > most else None)
+
+    def _ended(self, phase: str) -> None:
+        """Note the seconds since the last phase ended."""
+        now_s = self._runtime.clock()
+        self._phases_s[phase] = self._phases_s.get(phase, 0.0) + now_s - self._mark_s
+        self._mark_s = now_s
+
+    def record(self, ending: Ending) -> CallRecord:
+        """What is remembered of the call."""
+        match ending:
+            case Waiting():
+                outcome, reason, text = "waiting", "", ""
+            case Failed(text, reason) | Denied(text, reason):
+                outcome = str(ending.__struct_config__.tag)
+            case Succeeded() | Planned() | TimedOut() | Cancelled():
+                outcome, reason, text = str(ending.__struct_config__.tag), "", self._whole or ending.text
+        tool = self._tool
+        return CallRecord(
+            run_id=self._situation.run_id,
+            call_id=self._call.id,
+            asked=self._call.name,
+            tool="" if tool is None else tool.name,
+            effect="" if tool is None else tool.effect,
+            arguments=self._call.arguments,
+            normalised=self._normalised,
+            warnings=tuple(self._warnings),
+            verdict=self._verdict,
+            outcome=outcome,
+            reason=reason,
+            text=text,
+            started_s=self._started_s,
+            phases_s=self._phases_s,
+        )
 
 
-def _attempt(tool: Tool, arguments: dict[str, Any], max_chars: int) -> Outcome:
-    try:
-        return Succeeded(cap(_serialised(tool.function(**arguments)), max_chars))
-    except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a tool raises, the model reads it
-        return _failed(tool, fault)
-
-
-async def _attempt_async(tool: Tool, arguments: dict[str, Any], max_chars: int) -> Outcome:
-    try:
-        return Succeeded(cap(_serialised(await tool.function(**arguments)), max_chars))
-    except asyncio.CancelledError as fault:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        return _failed(tool, fault)  # nobody cancelled this call: the tool raised it by itself
-    except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a tool raises, the model reads it
-        return _failed(tool, fault)
-
-
-def _failed(tool: Tool, fault: BaseException) -> Failed:
-    match fault:
-        case ValueError():
-            return Failed(error_text(str(fault) or "the tool can't use these arguments"))
-        case OSError():
-            return Failed(error_text(f"{tool.spec.name} failed: {fault.strerror or type(fault).__name__}"))
-        case _:
-            return Failed(error_text(f"{tool.spec.name} failed: {type(fault).__name__}: {fault}"))
-
-
-def _serialised(result: object) -> str:
-    plain = msgspec.to_builtins(result, enc_hook=_pydantic, str_keys=True)
-    text = json.dumps(plain, ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "replace").decode()
-
-
-def _pydantic(value: object) -> object:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    raise NotImplementedError(f"a result of type {type(value).__name__} has no JSON form")
+_Shown: TypeAlias = tuple[tuple[Source, ...], Card | None]
+_KINDS: dict[Effect, ChangeKind] = {"read": "run", "write": "edit", "destructive": "delete", "external": "send"}

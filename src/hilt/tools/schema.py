@@ -54,6 +54,17 @@ def validated(model: type[BaseModel], arguments: dict[str, Any]) -> dict[str, An
     return {str(field.alias): getattr(checked, name) for name, field in model.model_fields.items()}
 
 
+def coerced(model: type[BaseModel], given: dict[str, Any], checked: dict[str, Any]) -> tuple[str, ...]:
+    """A sentence for each argument that was `given` as a value of another type than it was taken for."""
+    said: list[str] = []
+    for field in model.model_fields.values():
+        name = str(field.alias)
+        before, after = given.get(name), checked[name]
+        if isinstance(before, str) != isinstance(after, str) and isinstance(after, str | bool | int | float):
+            said.append(f"{name} {_shown(before)} was read as {after!r}")
+    return tuple(said) if given else ()
+
+
 def _plain(schema: JsonSchema) -> JsonSchema:
     """One schema without titles and nulls, its type and description first."""
     kept = {
