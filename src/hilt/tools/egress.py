@@ -5,10 +5,15 @@ back, so what is forbidden stays so for the life of the process. It sees all tha
 asyncio, urllib, httpx, proxies, redirects, UDP, and the asking for names. It does not see extensions that open sockets
 of their own, so the import of the common ones is refused too; nor sockets that were connected before, nor what other
 programs do that this process starts.
+
+Given a name, a socket asks for its address before it reports that it connects. So the methods of `socket.socket` that
+take an address look at it first as well.
 """
 
 import socket
 import sys
+from collections.abc import Callable
+from functools import wraps
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any, cast
 
@@ -18,6 +23,8 @@ _LOCAL_NAMES = frozenset({"localhost", "localhost."})
 _LOCAL_FAMILIES = frozenset(
     getattr(socket, name) for name in ("AF_UNIX", "AF_NETLINK", "AF_SYSTEM") if hasattr(socket, name)
 )
+# The methods that take an address, as the last of at least so many arguments.
+_STEPS = {"connect": 1, "connect_ex": 1, "bind": 1, "sendto": 2, "sendmsg": 4}
 
 
 class RemoteForbidden(OSError):
@@ -28,6 +35,8 @@ def forbid_remote() -> None:
     """Forbid, for good and in every thread, to connect, send or bind beyond loopback and to ask for other names than
     localhost. What is tried raises RemoteForbidden, and importing a native network client raises ImportError."""
     sys.addaudithook(_refuse)
+    for step in _STEPS:
+        setattr(socket.socket, step, _looking_first(step, getattr(socket.socket, step)))
 
 
 def is_local(host: object) -> bool:
@@ -57,6 +66,19 @@ def _is_loopback(address: str) -> bool:
     return found.is_loopback if found.ipv4_mapped is None else found.ipv4_mapped.is_loopback
 
 
+def _looking_first(step: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    """The method of a socket, with a look at the address that it is given."""
+    least = _STEPS[step]
+
+    @wraps(original)
+    def looked(used: socket.socket, *arguments: Any) -> Any:
+        if len(arguments) >= least:
+            _refuse_address(step, used, arguments[-1])
+        return original(used, *arguments)
+
+    return looked
+
+
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
     """The hook. Everything that the interpreter does passes here, so the common case comes first."""
     if event == "import":
@@ -65,7 +87,7 @@ def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
         return
     match event:
         case "socket.connect" | "socket.sendto" | "socket.sendmsg" | "socket.bind":
-            _refuse_address(event, arguments[0], arguments[1])
+            _refuse_address(event.removeprefix("socket."), arguments[0], arguments[1])
         case "socket.getaddrinfo" | "socket.gethostbyname" | "socket.gethostbyaddr":
             if not is_local(arguments[0]):
                 raise _forbidden(f"asking for the address of {_shown(arguments[0])}")
@@ -76,15 +98,14 @@ def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
             pass
 
 
-def _refuse_address(event: str, used: socket.socket, address: object) -> None:
-    step = event.removeprefix("socket.")
+def _refuse_address(step: str, used: socket.socket, address: object) -> None:
     if address is None or used.family in _LOCAL_FAMILIES:
         return
     if used.family not in (socket.AF_INET, socket.AF_INET6) or not isinstance(address, tuple):
         raise _forbidden(f"{step} to {_shown(address)}")
     host = cast("tuple[object, ...]", address)[0] if address else None
     # No host means every network for a socket that listens; for one that connects it is this machine.
-    if not is_local(host) or (event == "socket.bind" and not host):
+    if not is_local(host) or (step == "bind" and not host):
         raise _forbidden(f"{step} to {_shown(host) if host else 'every network'}")
 
 
