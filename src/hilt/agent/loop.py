@@ -6,7 +6,7 @@ from contextlib import aclosing
 from msgspec import structs
 
 from hilt.agent.clock import PausingApprover, RunClock
-from hilt.agent.modes import ANSWER_FIRST, LOOKUP_ID, RAG_FIRST, instructed, lookup
+from hilt.agent.modes import ANSWER_FIRST, LOOKUP_ID, RAG_FIRST, first_question, instructed, lookup
 from hilt.agent.state import (
     RunState,
     State,
@@ -37,7 +37,7 @@ from hilt.conversation import (
     User,
 )
 from hilt.settings import AgentOptions
-from hilt.tools import Decided, Decision, Runtime
+from hilt.tools import Decided, Decision, Runtime, within
 from hilt.traces import RunRecord
 
 
@@ -70,8 +70,12 @@ class AgentRun:
         self.run_id = run_id if resumed is None else resumed.run_id
         self._clock = RunClock(clock, 0.0 if resumed is None else resumed.spent_s)
         approver = Decided(decisions or {}, runtime.approver) if resumed is not None else runtime.approver
-        self._runtime = structs.replace(runtime, approver=PausingApprover(approver, self._clock))
         self._messages = list(messages if resumed is None else resumed.messages)
+        self._runtime = structs.replace(
+            runtime,
+            approver=PausingApprover(approver, self._clock),
+            registry=within(runtime.registry, options.catalogue_tokens, first_question(self._messages)),
+        )
         self._cites = any(tool.sources is not None for tool in runtime.registry.tools)
         self._state = self._first_state() if resumed is None else resumed.state
         self._heard: HeardTurn | None = None
@@ -143,8 +147,8 @@ class AgentRun:
 
     def _first_state(self) -> State:
         """Where a run begins: what was read earlier in its conversation counts."""
-        names = [message.name for message in self._messages if isinstance(message, ToolResult)]
-        return State(untrusted=reads_strangers(names, self._runtime.registry))
+        made = [call for message in self._messages if isinstance(message, Assistant) for call in message.calls]
+        return State(untrusted=reads_strangers(made, self._runtime.registry))
 
     def _look_up(self) -> None:
         """Let the knowledge base be searched before the model is asked, as if it had called for it."""

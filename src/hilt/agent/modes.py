@@ -27,6 +27,11 @@ def instructed(messages: Sequence[Message], instruction: str) -> tuple[Message, 
             return (System(instruction), *messages)
 
 
+def first_question(messages: Sequence[Message]) -> str:
+    """What the user said first, which stays the same for as long as a conversation goes on."""
+    return next((message.content for message in messages if isinstance(message, User)), "")
+
+
 def lookup(messages: Sequence[Message], registry: Registry) -> Call | None:
     """The search of the knowledge base for what the user has just said; None if it can't be searched."""
     if registry.get(KNOWLEDGE_TOOL) is None or not messages or not isinstance(messages[-1], User):

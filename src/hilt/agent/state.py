@@ -179,14 +179,14 @@ def after_work(
         if isinstance(outcome, Succeeded) and outcome.sources:
             sources, text = with_marks(text, outcome.sources, sources)
         results.append(ToolResult(call.id, call.name, _nudged(text) if times >= _NUDGE_AT else text))
-    untrusted = state.untrusted or reads_strangers((call.name for call, _ in done), registry)
+    untrusted = state.untrusted or reads_strangers((call for call, _ in done), registry)
     state = structs.replace(state, seen=tuple(seen), ending=ending, untrusted=untrusted, sources=sources)
     return state, tuple(results)
 
 
-def reads_strangers(names: Iterable[str], registry: Registry) -> bool:
-    """Whether any of these tools gives text that strangers may have written."""
-    return any(tool is not None and tool.untrusted for tool in map(registry.get, names))
+def reads_strangers(calls: Iterable[Call], registry: Registry) -> bool:
+    """Whether any of these calls gives text that strangers may have written."""
+    return any(tool is not None and tool.untrusted for tool in map(registry.tool_of, calls))
 
 
 def batches(work: Work, finished: Collection[int], registry: Registry) -> tuple[tuple[int, ...], ...]:
@@ -197,7 +197,7 @@ def batches(work: Work, finished: Collection[int], registry: Registry) -> tuple[
     for place, call in enumerate(work.calls):
         if place in finished:
             continue
-        tool = registry.get(call.name)
+        tool = registry.tool_of(call)
         reads = tool is None or tool.effect == "read"
         if reads and reading:
             groups[-1] = (*groups[-1], place)

@@ -43,8 +43,8 @@ class CallsAtWork:
             async with aclosing(self._batch(places)) as events:
                 async for event in events:
                     yield event
-            names = [self.work.calls[place].name for place in places]
-            self._untrusted = self._untrusted or reads_strangers(names, self._runtime.registry)
+            ran = [self.work.calls[place] for place in places]
+            self._untrusted = self._untrusted or reads_strangers(ran, self._runtime.registry)
             if self.waiting:
                 return
 

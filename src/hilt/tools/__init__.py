@@ -14,6 +14,7 @@ from hilt.tools.approval import (
     Refused,
 )
 from hilt.tools.builtin import builtin_tools
+from hilt.tools.catalogue import catalogue_tokens, within
 from hilt.tools.model_text import error_text
 from hilt.tools.policy import Allow, Ask, Deny, Policy, Rule, Situation, Verdict, decide, policy_of, rule_of
 from hilt.tools.rates import Rates
@@ -71,6 +72,7 @@ __all__ = [
     "Verdict",
     "Waiting",
     "builtin_tools",
+    "catalogue_tokens",
     "decide",
     "error_text",
     "offer",
@@ -82,4 +84,5 @@ __all__ = [
     "tool",
     "unavailable",
     "unknown_tool",
+    "within",
 ]

@@ -1,24 +1,43 @@
 """The tools that are offered, found by name, by alias, and by what they can do."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from hilt.conversation import ToolSpec
+from hilt.conversation import Call, ToolSpec
+from hilt.tools.decoding import decode_arguments
 from hilt.tools.tool import Capability, Effect, Tool, unavailable
+
+CALL_TOOL = ToolSpec(
+    name="call_tool",
+    description="Call a tool that find_tools has found.",
+    parameters={
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "description": "The name of the tool."},
+            "arguments": {"type": "object", "description": "Its arguments, as its parameters say."},
+        },
+        "required": ["name", "arguments"],
+    },
+)
 
 
 class Registry(Struct, frozen=True):
-    """The offered tools, and for those that were withheld, by name, why.
+    """The offered tools; those that are `hidden` may be called as well, but a model has to find them first. For those
+    that were `withheld`, by name, why.
 
     Raises ValueError if a name or an alias would mean two of them.
     """
 
     tools: tuple[Tool, ...] = ()
     withheld: Mapping[str, str] = {}
+    hidden: tuple[Tool, ...] = ()
 
     def __post_init__(self) -> None:
-        spoken = [name for tool in self.tools for name in {tool.name, *tool.aliases}]
+        spoken = [name for tool in self._all for name in {tool.name, *tool.aliases}]
+        if self.hidden:
+            spoken.append(CALL_TOOL.name)
         twice = sorted({name for name in spoken if spoken.count(name) > 1})
         if twice:
             raise ValueError(f"two tools have the same name: {', '.join(twice)}; give one of them another")
@@ -26,7 +45,8 @@ class Registry(Struct, frozen=True):
     @property
     def specs(self) -> tuple[ToolSpec, ...]:
         """What models are told, sorted by name, so that the same tools always make the same prompt."""
-        return tuple(sorted((tool.spec for tool in self.tools), key=lambda spec: spec.name))
+        specs = [tool.spec for tool in self.tools]
+        return tuple(sorted([*specs, CALL_TOOL] if self.hidden else specs, key=lambda spec: spec.name))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -36,15 +56,35 @@ class Registry(Struct, frozen=True):
     def get(self, name: str) -> Tool | None:
         """The tool that a model means by `name`: its name, an alias, or one of these in another spelling
         (`ReadFile`, `read-file`) if only one tool can be meant."""
-        exact = next((tool for tool in self.tools if tool.name == name), None)
+        known = self._all
+        exact = next((tool for tool in known if name == tool.name or name in tool.aliases), None)
         if exact is not None:
             return exact
-        alias = next((tool for tool in self.tools if name in tool.aliases), None)
-        if alias is not None:
-            return alias
         folded = _folded(name)
-        like = [tool for tool in self.tools if any(_folded(n) == folded for n in (tool.name, *tool.aliases))]
+        like = [tool for tool in known if any(_folded(n) == folded for n in (tool.name, *tool.aliases))]
         return like[0] if len(like) == 1 else None
+
+    def meant(self, call: Call) -> Call:
+        """The call that is to run: the one inside a call of `call_tool`, or the call itself. Raises ValueError, in
+        words for the model, if there is none inside."""
+        if call.name != CALL_TOOL.name or not self.hidden:
+            return call
+        arguments = decode_arguments(call.arguments)
+        name, inner = arguments.get("name"), arguments.get("arguments", {})
+        if not isinstance(name, str) or not isinstance(inner, str | dict):
+            raise ValueError('call_tool takes a name and arguments, as {"name": "x", "arguments": {}}')  # noqa: TRY004
+        return Call(call.id, name, inner if isinstance(inner, str) else json.dumps(inner, ensure_ascii=False))
+
+    def tool_of(self, call: Call) -> Tool | None:
+        """The tool that a call would run."""
+        try:
+            return self.get(self.meant(call).name)
+        except ValueError:
+            return None
+
+    @property
+    def _all(self) -> tuple[Tool, ...]:
+        return (*self.tools, *self.hidden)
 
     def where(
         self, *, effect: Effect | None = None, domain: str | None = None, permission: str | None = None

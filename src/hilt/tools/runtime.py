@@ -167,6 +167,7 @@ class _Passage:
     """One call on its way through the door, and what is noted of it on the way."""
 
     def __init__(self, call: Call, runtime: Runtime, situation: Situation) -> None:
+        self._asked = call
         self._call = call
         self._runtime = runtime
         self._situation = situation
@@ -180,7 +181,11 @@ class _Passage:
         self._mark_s = runtime.clock()
 
     async def end(self) -> Ending:
-        runtime, call = self._runtime, self._call
+        runtime = self._runtime
+        try:
+            call = self._call = runtime.registry.meant(self._call)
+        except ValueError as fault:
+            return Failed(error_text(str(fault)), "decode")
         tool = self._tool = runtime.registry.get(call.name)
         if tool is None:
             return unknown_tool(call.name, runtime.registry)
@@ -366,10 +371,10 @@ class _Passage:
         return CallRecord(
             run_id=self._situation.run_id,
             call_id=self._call.id,
-            asked=self._call.name,
+            asked=self._asked.name,
             tool="" if tool is None else tool.name,
             effect="" if tool is None else tool.effect,
-            arguments=self._call.arguments,
+            arguments=self._asked.arguments,
             normalised=self._normalised,
             warnings=tuple(self._warnings),
             verdict=self._verdict,
