@@ -12,7 +12,7 @@ from prompt_toolkit.history import FileHistory
 from rich.console import Console
 from rich.text import Text
 
-from hilt.agent import AgentRun
+from hilt.agent import AgentRun, new_run_id
 from hilt.backends import Backend
 from hilt.cli.screen import View
 from hilt.conversation import (
@@ -23,6 +23,7 @@ from hilt.conversation import (
     HiltError,
     Message,
     PromptRead,
+    Request,
     Sampling,
     ThinkingDelta,
     TurnFinished,
@@ -72,10 +73,9 @@ class Chat:
         run = AgentRun(
             self.backend,
             self.runtime,
-            (*self._messages, User(text)),
-            model=self.backend.card.id,
+            Request(self.backend.card.id, (*self._messages, User(text)), sampling=self._sampling),
             clock=time.monotonic,
-            sampling=self._sampling,
+            run_id=new_run_id(),
             options=self._options,
         )
         stopwatch = Stopwatch(time.monotonic)
