@@ -4,7 +4,7 @@ What a client sends are its own tools, and their calls go back to it as ever. To
 stand beside them; the model may call those as often as the limits allow, and the client gets what the model says.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from msgspec.structs import replace
@@ -32,6 +32,48 @@ from hilt.conversation import (
 )
 from hilt.settings import AgentOptions
 from hilt.tools import Runtime
+
+
+class ServerTools:
+    """The tools that an operator has switched on, by `make_runtime`, which gives a fresh runtime of those named."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        make_runtime: Callable[[tuple[str, ...]], Runtime],
+        *,
+        options: AgentOptions,
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self.names = tuple(sorted(names))
+        self._make_runtime = make_runtime
+        self._options = options
+        self._clock = clock
+        self._new_id = new_id
+
+    def around(self, backend: Backend, names: Sequence[str]) -> "ToolRunningBackend":
+        """The backend with the named tools. Raises InvalidRequest for one that isn't switched on."""
+        for name in names:
+            if name not in self.names:
+                raise not_switched_on(name, self.names)
+        return ToolRunningBackend(
+            backend,
+            self._make_runtime(tuple(names)),
+            options=self._options,
+            clock=self._clock,
+            new_id=self._new_id,
+        )
+
+
+def not_switched_on(name: str, names: Sequence[str]) -> InvalidRequest:
+    """What is said to who asks for a tool that the server does not run."""
+    offered = f"it runs {', '.join(names)}" if names else "it runs none; its operator can switch tools on"
+    return InvalidRequest(
+        f"`server_tools`: this server does not run a tool named {name[:100]!r}; {offered}.",
+        param="server_tools",
+        code="server_tool_not_available",
+    )
 
 
 class ToolRunningBackend:
