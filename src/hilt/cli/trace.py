@@ -16,7 +16,7 @@ import typer
 from hilt.conversation import InvalidRequest, Unavailable
 
 if TYPE_CHECKING:
-    from hilt.traces import Summary, Trace
+    from hilt.traces import Trace
 
 trace = typer.Typer(
     help="What happened in earlier runs: turns, calls, times and outcomes.",
@@ -28,12 +28,6 @@ _AGE = re.compile(r"(\d{1,6})\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _NO_TRACES = "no runs are kept here"
 _NONE_FOUND = "no run is like that"
-_MAX_QUESTION_CHARS = 200
-_MAX_TOOLS_CHARS = 30
-_NUMBERS = (3, 4, 5)
-_WIDE = 130
-_TO_THE_MINUTE = 16
-_HEADED = ("bold",) * 8
 
 # JSON allows these to stand as they are, and a terminal would obey some.
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -69,7 +63,11 @@ def list_(
     if as_json:
         _write(msgspec.json.encode(run) for run in runs)
     elif runs:
-        _print_table(runs, now)
+        from rich.console import Console
+
+        from hilt.cli.run_table import print_runs
+
+        print_runs(runs, Console(file=_utf8_output(), highlight=False), now.tzinfo)
     else:
         print(f"{_NO_TRACES} ({path})" if wanted == Wanted() else _NONE_FOUND, file=sys.stderr)
 
@@ -170,62 +168,6 @@ def _records(found: "Trace") -> Iterator[bytes]:
     from hilt.traces import json_lines
 
     return json_lines(found)
-
-
-def _print_table(runs: "tuple[Summary, ...]", now: datetime) -> None:
-    """Print a line for each run; a terminal has it cut at its width, or the question on a line below."""
-    from rich.console import Console
-    from rich.text import Text
-
-    from hilt.cli.timeline import stop_style
-
-    console = Console(file=_utf8_output(), highlight=False)
-    rows = list(_rows(runs, now))
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for place, cells in enumerate(rows):
-        run = None if place == 0 else runs[place - 1]
-        styles = _HEADED if run is None else ("cyan", "", stop_style(run.stop_reason), "", "", "", "", "cyan")
-        line = Text("  ").join(
-            Text(cell.rjust(width) if column in _NUMBERS else cell.ljust(width), style)
-            for column, (cell, width, style) in enumerate(zip(cells, widths, styles, strict=False))
-        )
-        asked = Text(cells[-1], "bold" if run is None else "")
-        if console.is_terminal and console.width < _WIDE:
-            lines = [line, Text("  ").append_text(asked)] if run is not None and asked else [line]
-        else:
-            lines = [Text("  ").join((line, asked))]
-        for part in lines:
-            part.rstrip()
-            if console.is_terminal:
-                part.truncate(console.width, overflow="ellipsis")
-            console.print(part, soft_wrap=True)
-
-
-def _rows(runs: "tuple[Summary, ...]", now: datetime) -> Iterator[tuple[str, ...]]:
-    from hilt.cli.timeline import duration, one_line, time_of_day
-
-    yield "run", "started", "ended", "took", "turns", "calls", "model", "tools", "question"
-    length = _id_length([run.run_id for run in runs])
-    for run in runs:
-        yield (
-            one_line(run.run_id)[:length],
-            time_of_day(run.started_s, now.tzinfo)[:_TO_THE_MINUTE],
-            one_line(run.stop_reason) or "unfinished",
-            "" if run.duration_s is None else duration(run.duration_s),
-            str(run.turns),
-            str(run.calls),
-            one_line(run.model.rpartition("/")[2]),
-            one_line(" ".join(run.tools))[:_MAX_TOOLS_CHARS],
-            one_line(run.question[:_MAX_QUESTION_CHARS]),
-        )
-
-
-def _id_length(ids: list[str]) -> int:
-    """How much of the ids must be shown to tell these runs apart, and some more."""
-    length = 8
-    while len({run_id[:length] for run_id in ids}) < len(ids):
-        length += 1
-    return length
 
 
 def _write(lines: Iterable[bytes]) -> None:

@@ -34,7 +34,7 @@ _Value: TypeAlias = str | bool | int | float | tuple[str, ...]
 
 def json_lines(trace: Trace) -> Iterator[bytes]:
     """Each record of a run as one line of JSON without its line break: the run, then the rest in order of time."""
-    for kept in (*(() if trace.run is None else (trace.run,)), *trace.steps):
+    for kept in (*trace.runs, *trace.steps):
         yield encoded(kept)
 
 
@@ -85,7 +85,7 @@ def _part(kept: Kept) -> str:
 
 
 def _run_span(trace: Trace, told: Summary, span_id: str) -> dict[str, Any]:
-    ends_s = [_end_s(kept) for kept in (*trace.steps, *(() if trace.run is None else (trace.run,)))]
+    ends_s = [_end_s(kept) for kept in (*trace.runs, *trace.steps)]
     attributes: dict[str, _Value] = {
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.provider.name": AGENT_NAME,

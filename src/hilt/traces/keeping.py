@@ -24,6 +24,7 @@ MAX_ID_CHARS = 200
 _CUT = "…"
 _ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_ESCAPES = str.maketrans({"\\": "\\\\", **{letter: f"\\{name}" for name, letter in _ESCAPED.items()}})
 _MAX_ESCAPED = 3  # JSON in a string of JSON in a string of JSON
 
 
@@ -102,17 +103,18 @@ def keep(record: Record, redact: Redact, *, full: bool) -> Kept:
 
 
 def redacted(text: str, redact: Redact) -> str:
-    """`text` as well-formed Unicode without secrets; its escapes are undone where they hid one."""
-    clean = redact(_well_formed(text))
-    spelled = clean
-    for _ in range(_MAX_ESCAPED):
-        if "\\" not in spelled:
-            break
-        spelled = _unescaped(spelled)
-        shown = redact(spelled)
-        if shown != spelled:
-            clean = spelled = shown
-    return clean
+    """`text` as well-formed Unicode without secrets, however they are spelled. Escapes stay as they are unless they hid
+    one."""
+    return _redacted(_well_formed(text), redact, _MAX_ESCAPED)
+
+
+def _redacted(text: str, redact: Redact, depth: int) -> str:
+    clean = redact(text)
+    if depth == 0 or "\\" not in text:
+        return clean
+    below = _redacted(_unescaped(text), redact, depth - 1)
+    # If what stands below the escapes was seen above them as well, nothing was hidden.
+    return clean if _unescaped(clean) == below else redact(below.translate(_ESCAPES))
 
 
 def kept_id(text: str, redact: Redact) -> str:

@@ -46,12 +46,17 @@ class Wanted(Struct, frozen=True):
 
 
 class Trace(Struct, frozen=True):
-    """All that is kept of a run. `run` is None while it hasn't ended, or if it was killed; of a run that was resumed it
-    is the last. `steps` are its turns and calls in order of time."""
+    """All that is kept of a run. `runs` holds the record of its end: none while it hasn't ended, or if it was killed,
+    and several if it was resumed. `steps` are its turns and calls in order of time."""
 
     run_id: str
-    run: Kept | None
+    runs: tuple[Kept, ...]
     steps: tuple[Kept, ...]
+
+    @property
+    def run(self) -> Kept | None:
+        """The record of the last end."""
+        return self.runs[-1] if self.runs else None
 
 
 class Summary(Struct, frozen=True):
@@ -114,9 +119,7 @@ def summary(trace: Trace) -> Summary:
     turns = [kept.record for kept in trace.steps if isinstance(kept.record, TurnRecord)]
     calls = [kept.record for kept in trace.steps if isinstance(kept.record, CallRecord)]
     record = None if trace.run is None else trace.run.record
-    starts_s = [kept.record.started_s for kept in trace.steps]
-    if isinstance(record, RunRecord):
-        starts_s.append(record.started_s)
+    starts_s = [kept.record.started_s for kept in (*trace.runs, *trace.steps)]
     return Summary(
         run_id=trace.run_id,
         started_s=min(starts_s, default=0.0),
@@ -156,9 +159,10 @@ def _absence(path: Path, name: str) -> str:
 def _trace(database: sqlite3.Connection, number: int) -> Trace:
     (run_id,) = database.execute(_RUN_ID, (number,)).fetchone()
     kept = [_decoded(body) for (body,) in database.execute(_BODIES, (number,))]
-    ends = [one for one in kept if isinstance(one.record, RunRecord)]
     return Trace(
-        run_id, ends[-1] if ends else None, tuple(one for one in kept if not isinstance(one.record, RunRecord))
+        run_id,
+        tuple(one for one in kept if isinstance(one.record, RunRecord)),
+        tuple(one for one in kept if not isinstance(one.record, RunRecord)),
     )
 
 
