@@ -1,6 +1,7 @@
 """What of a record is kept: never a secret, and no text without consent."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,24 @@ def test_ids_that_are_secrets_still_tell_runs_apart() -> None:
     ids = [keep(turn(f"sk-canary{number}"), redact, full=True).record.run_id for number in (1, 2, 1)]
     assert ids[0] == ids[2] != ids[1]
     assert not any("canary" in run_id for run_id in ids)
+
+
+def _escaped(letter: str, how: int) -> str:
+    return (letter, f"\\u{ord(letter):04x}", f"\\\\u{ord(letter):04X}", f"\\u005cu{ord(letter):04x}")[how]
+
+
+@given(
+    how=st.lists(st.integers(0, 3), min_size=len(CANARY), max_size=len(CANARY)),
+    before=st.text('a"\\n{ 0\n', max_size=6),
+    after=st.text('a"\\n} 0\n', max_size=6),
+)
+def test_no_mixture_of_escapes_hides_a_secret(how: list[int], before: str, after: str) -> None:
+    spelled = "".join(map(_escaped, CANARY, how))
+    told = redacted(f"{before}. {spelled}{after}", redact)
+    for _ in range(3):
+        assert CANARY not in told
+        told = json_unescaped(told)
+
+
+def json_unescaped(text: str) -> str:
+    return re.sub(r'\\(?:u([0-9a-fA-F]{4})|(["\\/nt]))', lambda m: chr(int(m[1], 16)) if m[1] else m[2], text)

@@ -123,9 +123,11 @@ def _turn(turn: TurnRecord, kept: Kept, began_s: float) -> Iterator[Line]:
         yield from _said("raw", turn.raw, kept.chars.get("raw", 0), "dim")
     yield from _said("content", turn.content, kept.chars.get("content", 0), "")
     for place, (name, arguments) in enumerate(turn.calls):
-        yield from _said(
-            "call", f"{name} {arguments}", len(name) + 1 + kept.chars.get(f"calls[{place}]", 0), "cyan", bool(arguments)
-        )
+        chars = kept.chars.get(f"calls[{place}]", 0)
+        if chars and not arguments:
+            yield _field("call", f"{one_line(name)} {_not_kept(chars)}", "dim")
+        else:
+            yield from _said("call", f"{name} {arguments}", chars, "cyan")
     for place, detail in enumerate(turn.rejected):
         yield from _said("rejected", detail, kept.chars.get(f"rejected[{place}]", 0), "red")
 
@@ -172,13 +174,15 @@ def _phases(phases_s: dict[str, float], total_s: float) -> Iterator[Line]:
         yield Line(Text(f"{'':{_INDENT}}{one_line(name):{_LABEL - 1}} ", "dim"), drawn)
 
 
-def _said(label: str, text: str, chars: int, style: str, is_kept: bool | None = None) -> Iterator[Line]:
+def _not_kept(chars: int) -> str:
+    return f"({chars} character{'' if chars == 1 else 's'}, not kept)"
+
+
+def _said(label: str, text: str, chars: int, style: str) -> Iterator[Line]:
     """A text below its label, or how long it was if it wasn't kept; nothing if there was none."""
-    if not chars and not text:
-        return
-    if not (bool(text) if is_kept is None else is_kept):
-        count = f"{chars} character{'' if chars == 1 else 's'}, not kept"
-        yield _field(label, f"{one_line(text)} ({count})".lstrip(), "dim")
+    if not text:
+        if chars:
+            yield _field(label, _not_kept(chars), "dim")
         return
     lines = _shown(text[:MAX_SHOWN_CHARS]).rstrip("\n").split("\n")
     for place, line in enumerate(lines[:MAX_SHOWN_LINES]):
