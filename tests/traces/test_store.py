@@ -20,11 +20,17 @@ ALL = Wanted()
 WRITER = """
 import sys
 from pathlib import Path
-from tests.traces.made import call, run, turn, write
-name = sys.argv[2]
-for number in range(50):
-    run_id = f"{name}{number}"
-    write(Path(sys.argv[1]), turn(run_id), call(run_id), run(run_id))
+from tests.traces.made import call, run, store, turn
+path, name = Path(sys.argv[1]), sys.argv[2]
+complaints = []
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(30):
+    traces = store(path, complaints)
+    for made in (turn, call, run):
+        traces.write(made(f"{name}{number}"))
+    traces.close()
+print(*complaints, sep="\\n")
 """
 
 
@@ -70,19 +76,6 @@ def test_what_is_forgotten_is_gone_from_the_file(tmp_path: Path) -> None:
     write(path, run("old", question="a word like quagmire"))
     write(path, run("new"), max_runs=1)
     assert all(b"quagmire" not in file.read_bytes() for file in tmp_path.iterdir())
-
-
-def test_two_processes_write_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "t.sqlite3"
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(path), name], stderr=subprocess.PIPE, text=True)
-        for name in ("a", "b")
-    ]
-    for writer in writers:
-        _, complaint = writer.communicate(timeout=120)
-        assert writer.returncode == 0, complaint
-    assert sorted(ids(path)) == sorted(f"{name}{number}" for name in "ab" for number in range(50))
-    assert all(len(trace.steps) == 2 for trace in iterate_runs(path))
 
 
 def test_a_killed_writer_leaves_what_it_wrote(tmp_path: Path) -> None:
@@ -133,6 +126,28 @@ def test_an_unusable_file_is_moved_aside(spoil, tmp_path: Path) -> None:
     assert len(complaints) == 1
     assert str(aside) in complaints[0]
     assert aside.read_bytes() == before
+
+
+@pytest.mark.parametrize("spoil", [None, _garbage, _another_version])
+def test_two_processes_write_at_once(spoil, tmp_path: Path) -> None:
+    path = tmp_path / "t.sqlite3"
+    if spoil is not None:
+        spoil(path)
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for name in ("a", "b")
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    complaints = [
+        line for writer in writers for line in writer.communicate("go\n", timeout=120)[0].splitlines() if line
+    ]
+    assert sorted(ids(path)) == sorted(f"{name}{number}" for name in "ab" for number in range(30))
+    assert all(len(trace.steps) == 2 for trace in iterate_runs(path))
+    assert len(complaints) == len(list(tmp_path.glob("*.unusable-?"))) == (0 if spoil is None else 1)
 
 
 def test_a_second_unusable_file_does_not_replace_the_first(tmp_path: Path) -> None:

@@ -101,7 +101,8 @@ class TraceStore:
             if not _is_unusable(fault):
                 raise
             aside = self._move_aside()
-            self._tell(f"the traces in {self._path} were unusable ({_reason(fault)}) and are now in {aside}")
+            if aside is not None:
+                self._tell(f"the traces in {self._path} were unusable ({_reason(fault)}) and are now in {aside}")
             self._insert(self._opened(), kept)
 
     def _insert(self, database: sqlite3.Connection, kept: Kept) -> None:
@@ -130,7 +131,7 @@ class TraceStore:
             self._close()
         _make_private(self._path)
         self._file = _identity(self._path)
-        self._database = _open(self._path)
+        self._database = _open(self._path, self._timeout_s)
         return self._database
 
     def _close(self) -> None:
@@ -139,23 +140,28 @@ class TraceStore:
             with suppress(sqlite3.Error):  # nothing is lost: what was written lies in the log
                 database.close()
 
-    def _move_aside(self) -> Path:
-        """Rename the file and its log, unless another process has done so already. OSError if it can't be done."""
+    def _move_aside(self) -> Path | None:
+        """Rename the file and its log; None if another process has done so already. OSError if it can't be done."""
         seen = self._file
         self._close()
         aside = _free_name(self._path)
-        if _identity(self._path) == seen:
-            for suffix in ("-wal", "-shm", ""):
-                with suppress(FileNotFoundError):
-                    os.replace(f"{self._path}{suffix}", f"{aside}{suffix}")  # noqa: PTH105 - the names are no paths yet
+        if _identity(self._path) != seen:
+            return None
+        for suffix in ("-wal", "-shm", ""):
+            with suppress(FileNotFoundError):
+                os.replace(f"{self._path}{suffix}", f"{aside}{suffix}")  # noqa: PTH105 - the names are no paths yet
         return aside
 
     def _be_patient(self, patient: bool) -> None:
         """Wait for other writers, or, while one holds the file for long, don't: the caller may be the event loop."""
-        if self._patient != patient and self._database is not None:
-            self._patient = patient
+        changed, self._patient = self._patient != patient, patient
+        if changed and self._database is not None:
             with suppress(sqlite3.Error):  # it only sets a number; if it can't, the next write tells why
-                self._database.execute(f"PRAGMA busy_timeout = {round(_BUSY_TIMEOUT_S * 1000) if patient else 0}")
+                self._database.execute(f"PRAGMA busy_timeout = {round(self._timeout_s * 1000)}")
+
+    @property
+    def _timeout_s(self) -> float:
+        return _BUSY_TIMEOUT_S if self._patient else 0.0
 
     def _tell(self, complaint: str) -> None:
         if not self._complained:
@@ -181,9 +187,9 @@ def transaction(database: sqlite3.Connection) -> Generator[None]:
             database.execute("ROLLBACK")
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, timeout_s: float) -> sqlite3.Connection:
     """An open file of our version, made if it was empty. ForeignFileError if it holds anything else."""
-    database = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    database = sqlite3.connect(path, timeout=timeout_s, isolation_level=None, check_same_thread=False)
     try:
         if _version(database) != VERSION:
             with transaction(database):
