@@ -168,6 +168,8 @@ def test_an_export_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
         (("show", ""), 2, "several runs begin with '': new2, old1"),
         (("list", "--since", "tomorrowish"), 2, "--since doesn't understand 'tomorrowish'"),
         (("list", "--since", "999999w"), 2, "--since doesn't understand"),
+        (("list", "--limit", str(2**64)), 2, "--limit"),
+        (("show", "\udcff"), 2, "there is no run"),
         (("export", "--out", "nowhere/x"), 1, "nowhere/x can't be written"),
     ],
 )

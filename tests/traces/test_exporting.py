@@ -86,6 +86,7 @@ def test_spans_speak_the_words_of_the_conventions(trace: Trace) -> None:
     assert chat["gen_ai.response.finish_reasons"] == ["tool_calls"]
     assert chat["gen_ai.response.time_to_first_chunk"] == 0.25
     (message,) = json.loads(chat["gen_ai.output.messages"])
+    assert message["finish_reason"] == "tool_call"
     assert message["parts"][1] == {"type": "tool_call", "name": "calc", "arguments": {"expression": "12 * 12"}}
     assert tool["gen_ai.operation.name"] == "execute_tool"
     assert (tool["gen_ai.tool.name"], tool["gen_ai.tool.call.id"]) == ("calculate", "call_1")

@@ -42,6 +42,7 @@ def path(tmp_path: Path) -> Path:
         (Wanted(tool="calc"), []),
         (Wanted(tool="nonsense"), ["aab2"]),
         (Wanted(tool="' OR 1=1 --"), []),
+        (Wanted(tool="\udcff", model="\udcff"), []),
         (Wanted(since_s=STARTED_S + 20), ["b4", "b3"]),
         (Wanted(since_s=STARTED_S + 5, model="starter"), ["b3"]),
     ],

@@ -44,7 +44,7 @@ def list_(
         str | None,
         typer.Option(metavar="TIME", help="Only runs since then: 30m, 2h, 7d, or a date such as 2026-01-31."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="The most runs.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="The most runs.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print each run as a line of JSON.")] = False,
 ) -> None:
     """List the runs, the newest first."""

@@ -26,6 +26,7 @@ AGENT_NAME = "hilt"
 _INTERNAL, _CLIENT = 1, 3  # kinds of spans
 _ERROR = 2  # a status; 0 is unset
 _MAX_NANOSECONDS = (1 << 64) - 1
+_FINISHES = {"tool_calls": "tool_call"}  # in messages; the attribute has the word of the model's server
 _SOUND_OUTCOMES = ("succeeded", "planned")
 _SOUND_STOPS = ("final", "approval_pending")
 
@@ -128,7 +129,9 @@ def _turn_span(turn: TurnRecord, model: str, span_id: str, parent: str) -> dict[
         if arguments
     ]
     if parts:
-        attributes["gen_ai.output.messages"] = _messages("assistant", parts, finish_reason=turn.finish)
+        attributes["gen_ai.output.messages"] = _messages(
+            "assistant", parts, finish_reason=_FINISHES.get(turn.finish, turn.finish)
+        )
     return _span(
         span_id=span_id,
         parent=parent,

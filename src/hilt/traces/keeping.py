@@ -105,7 +105,7 @@ def keep(record: Record, redact: Redact, *, full: bool) -> Kept:
 def redacted(text: str, redact: Redact) -> str:
     """`text` as well-formed Unicode without secrets, however they are spelled. Escapes stay as they are unless they hid
     one."""
-    return _redacted(_well_formed(text), redact, _MAX_ESCAPED)
+    return _redacted(well_formed(text), redact, _MAX_ESCAPED)
 
 
 def _redacted(text: str, redact: Redact, depth: int) -> str:
@@ -127,18 +127,18 @@ def fingerprint(text: str) -> str:
     return "id-" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
+def well_formed(text: str) -> str:
+    """`text` with its surrogates joined into characters, and lone ones replaced."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if not text.isascii() else text
+
+
 def _unescaped(text: str) -> str:
-    return _well_formed(_ESCAPE.sub(_character, text))
+    return well_formed(_ESCAPE.sub(_character, text))
 
 
 def _character(escape: re.Match[str]) -> str:
     code, letter = escape.groups()
     return chr(int(code, 16)) if code else _ESCAPED.get(letter, letter)
-
-
-def _well_formed(text: str) -> str:
-    """`text` with its surrogates joined into characters, and lone ones replaced."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if not text.isascii() else text
 
 
 def _cut(text: str, max_chars: int) -> str:

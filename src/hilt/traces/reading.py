@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from hilt.conversation import InvalidRequest, NotFound, Unavailable, Usage
-from hilt.traces.keeping import Kept, fingerprint
+from hilt.traces.keeping import Kept, fingerprint, well_formed
 from hilt.traces.records import CallRecord, Record, RunRecord, TurnRecord
 from hilt.traces.store import VERSION
 
@@ -89,7 +89,7 @@ def list_runs(path: Path, wanted: Wanted, limit: int) -> tuple[Summary, ...]:
     with _reading(path) as database:
         if database is None:
             return ()
-        rows = database.execute(_NEWEST, msgspec.to_builtins(wanted) | {"limit": limit}).fetchall()
+        rows = database.execute(_NEWEST, _values(wanted) | {"limit": limit}).fetchall()
         return tuple(summary(_trace(database, number)) for (number,) in rows)
 
 
@@ -99,7 +99,7 @@ def find_run(path: Path, name: str) -> Trace:
     Raises NotFound if there is none, InvalidRequest if there are several, Unavailable if the file can't be read.
     """
     with _reading(path) as database:
-        number = None if database is None else _number(database, name)
+        number = None if database is None else _number(database, well_formed(name))
         if database is None or number is None:
             raise NotFound(_absence(path, name), param="run_id")
         return _trace(database, number)
@@ -110,7 +110,7 @@ def iterate_runs(path: Path, wanted: Wanted = Wanted()) -> Iterator[Trace]:
     with _reading(path) as database:
         if database is None:
             return
-        for (number,) in database.execute(_OLDEST, msgspec.to_builtins(wanted)):
+        for (number,) in database.execute(_OLDEST, _values(wanted)):
             yield _trace(database, number)
 
 
@@ -135,9 +135,14 @@ def summary(trace: Trace) -> Summary:
     )
 
 
+def _values(wanted: Wanted) -> dict[str, Any]:
+    fields = msgspec.to_builtins(wanted)
+    return {name: well_formed(value) if isinstance(value, str) else value for name, value in fields.items()}
+
+
 def _number(database: sqlite3.Connection, name: str) -> int | None:
     if name == LAST:
-        newest = database.execute(_NEWEST, msgspec.to_builtins(Wanted()) | {"limit": 1}).fetchone()
+        newest = database.execute(_NEWEST, _values(Wanted()) | {"limit": 1}).fetchone()
         return None if newest is None else newest[0]
     exact = database.execute(_EXACT, (name, fingerprint(name))).fetchone()
     if exact is not None:

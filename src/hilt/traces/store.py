@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -50,18 +51,29 @@ _TOO_OLD = "SELECT number FROM runs ORDER BY number DESC LIMIT -1 OFFSET ?"
 _BUSY_TIMEOUT_S = 0.25
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _MOST_ASIDE = 100
-_UNWRITABLE = (sqlite3.Error, OSError, ValueError, ArithmeticError, RuntimeError, msgspec.MsgspecError)
 
 
 class ForeignFileError(Exception):
     """The file is of another version of Hilt, or holds no traces at all."""
 
 
+_UNWRITABLE = (
+    sqlite3.Error,
+    ForeignFileError,
+    OSError,
+    ValueError,
+    ArithmeticError,
+    RuntimeError,
+    msgspec.MsgspecError,
+)
+
+
 class TraceStore:
     """Writes records into the SQLite file `path`, which is made at the first of them, for its owner's eyes only.
 
     Every text passes `redact` first, and without `full` the texts are not kept. Of all runs the newest `max_runs`
-    stay. `complain` is told once, in a sentence, when records are lost. May be used from several threads.
+    stay. `complain` is told in a sentence when records are lost, and when a file was moved aside: once each. May be
+    used from several threads.
     """
 
     def __init__(
@@ -72,7 +84,7 @@ class TraceStore:
         self._full = full
         self._max_runs = max(0, max_runs)
         self._complain = complain
-        self._complained = False
+        self._told: set[str] = set()
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
@@ -85,7 +97,7 @@ class TraceStore:
                 self._keep(keep(record, self._redact, full=self._full))
             except _UNWRITABLE as fault:
                 self._be_patient(not _is_busy(fault))
-                self._tell(f"traces can't be written to {self._path}, so some are lost: {_reason(fault)}")
+                self._tell("lost", f"traces can't be written to {self._path}, so some are lost: {_reason(fault)}")
             else:
                 self._be_patient(True)
 
@@ -102,7 +114,9 @@ class TraceStore:
                 raise
             aside = self._move_aside()
             if aside is not None:
-                self._tell(f"the traces in {self._path} were unusable ({_reason(fault)}) and are now in {aside}")
+                self._tell(
+                    "aside", f"the traces in {self._path} were unusable ({_reason(fault)}) and are now in {aside}"
+                )
             self._insert(self._opened(), kept)
 
     def _insert(self, database: sqlite3.Connection, kept: Kept) -> None:
@@ -163,9 +177,9 @@ class TraceStore:
     def _timeout_s(self) -> float:
         return _BUSY_TIMEOUT_S if self._patient else 0.0
 
-    def _tell(self, complaint: str) -> None:
-        if not self._complained:
-            self._complained = True
+    def _tell(self, kind: Literal["lost", "aside"], complaint: str) -> None:
+        if kind not in self._told:
+            self._told.add(kind)
             self._complain(complaint)
 
 
