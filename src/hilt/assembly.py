@@ -21,9 +21,10 @@ from hilt.engine.blas import Blas
 from hilt.engine.blas import load as load_blas
 from hilt.engine.configuration import Configuration, read_configuration
 from hilt.prompting import Manner, find_manner, template_source
-from hilt.settings import EngineOptions, ToolOptions
+from hilt.settings import EngineOptions, ToolOptions, TraceOptions
 from hilt.store import STARTER, Weights, find_model, weigh
 from hilt.tools import Approver, Registry, Runtime, builtin_tools
+from hilt.traces import Redact, TraceStore
 
 if TYPE_CHECKING:
     from hilt.backends.local import LocalBackend
@@ -167,3 +168,18 @@ def open_tools(workspace: Path, approver: Approver) -> Runtime:
     """The built-in tools, working in `workspace`, and the runtime that runs them."""
     options = ToolOptions(workspace=workspace.resolve(), notes=data_folder() / "notes")
     return Runtime(registry=Registry(builtin_tools(options, clock())), approver=approver)
+
+
+def trace_options() -> TraceOptions:
+    """Where traces are kept, and how much of them."""
+    return TraceOptions(path=data_folder() / "traces.sqlite3")
+
+
+@contextmanager
+def open_traces(options: TraceOptions, redact: Redact, complain: Callable[[str], None]) -> Generator[TraceStore]:
+    """The store of traces, until the block is left; `complain` is told once, in a sentence, if records are lost."""
+    store = TraceStore(options.path, redact=redact, full=options.full, max_runs=options.max_runs, complain=complain)
+    try:
+        yield store
+    finally:
+        store.close()
