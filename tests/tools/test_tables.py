@@ -18,7 +18,7 @@ Ask = Callable[..., dict[str, Any]]
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
     folder = tmp_path_factory.mktemp("tables")
-    return runtime_over(folder, folder / "notes.sqlite")
+    return runtime_over(folder, folder / "notes")
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,8 @@ def test_the_starter_model_is_shown_the_tools_that_it_was_trained_on(runtime: Ru
         "create_file": "write",
         "edit_file": "write",
         "delete_file": "destructive",
+        "edit_note": "write",
+        "delete_note": "destructive",
     }
 
 

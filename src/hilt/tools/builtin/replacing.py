@@ -13,6 +13,7 @@ import stat
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -27,6 +28,13 @@ def locked(opened: int) -> Generator[None]:
     finally:
         with contextlib.suppress(OSError):
             fcntl.flock(opened, fcntl.LOCK_UN)
+
+
+def read_plain(folder: int, name: str, max_bytes: int) -> tuple[bytes, os.stat_result]:
+    """The first `max_bytes` bytes of a file in the open folder, and its status. Raises OSError if it can't be opened,
+    because it is a link for instance."""
+    with os.fdopen(os.open(name, _READ, dir_fd=folder), "rb") as file:
+        return file.read(max_bytes), os.fstat(file.fileno())
 
 
 def write_new(folder: int, name: str, content: bytes) -> None:
