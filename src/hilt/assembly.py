@@ -3,8 +3,9 @@
 import os
 import secrets
 import sys
+import time
 from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
+from contextlib import aclosing, closing, contextmanager
 from datetime import datetime
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -15,15 +16,18 @@ import tzlocal
 from msgspec import Struct
 from platformdirs import user_cache_path, user_data_path
 
-from hilt.conversation import Unavailable
+from hilt.agent.loop import AgentRun
+from hilt.agent.scheduled import Perform, Performed, Terms
+from hilt.conversation import RunFinished, Unavailable, User
 from hilt.dialects import dialect_named
 from hilt.engine.blas import Blas
 from hilt.engine.blas import load as load_blas
 from hilt.engine.configuration import Configuration, read_configuration
 from hilt.prompting import Manner, find_manner, template_source
-from hilt.settings import EngineOptions, ToolOptions
+from hilt.settings import AgentOptions, EngineOptions, PolicyOptions, ScheduleOptions, ToolOptions
 from hilt.store import STARTER, Weights, find_model, weigh
-from hilt.tools import Approver, Registry, Runtime, builtin_tools
+from hilt.tools import Approver, Nobody, Registry, Runtime, Tool, builtin_tools
+from hilt.tools.builtin.schedule import Grant, Task, granted, narrowed
 
 if TYPE_CHECKING:
     from hilt.backends.local import LocalBackend
@@ -165,5 +169,52 @@ def _name(model: str, folder: Path) -> str:
 
 def open_tools(workspace: Path, approver: Approver) -> Runtime:
     """The built-in tools, working in `workspace`, and the runtime that runs them."""
+    return Runtime(Registry(_tools(workspace)), approver)
+
+
+def _tools(workspace: Path) -> tuple[Tool, ...]:
     options = ToolOptions(workspace=workspace.resolve(), notes=data_folder() / "notes")
-    return Runtime(Registry(builtin_tools(options, clock())), approver)
+    return builtin_tools(options, clock())
+
+
+def schedule_options() -> ScheduleOptions:
+    """Where the user's scheduled tasks are kept."""
+    return ScheduleOptions(data_folder() / "schedule.sqlite3")
+
+
+def current_grant() -> Grant:
+    """What a task that is scheduled now may do: all of today's tools, under today's policy."""
+    return Grant(tuple(tool.name for tool in _tools(Path())), PolicyOptions())
+
+
+def schedule_terms(timeout_s: float) -> Terms:
+    """How this process runs scheduled tasks."""
+    return Terms(f"{os.getpid()}-{secrets.token_hex(8)}", timeout_s=timeout_s)
+
+
+@contextmanager
+def open_performer(model: str, workspace: Path, machine: Machine, timeout_s: float) -> Generator[Perform]:
+    """What carries out scheduled tasks with a model, until the block is left: each in a conversation of its own, with
+    the tools of its grant, and with nobody to ask."""
+    tools = _tools(workspace)
+    with open_backend(model, EngineOptions(), machine) as backend:
+
+        async def perform(task: Task) -> Performed:
+            policy = narrowed(task.grant, PolicyOptions())
+            offered = tuple(tool for tool in granted(task.grant, tools) if tool.name not in policy.deny)
+            run = AgentRun(
+                backend,
+                Runtime(Registry(offered), Nobody()),
+                (User(task.text),),
+                model=backend.card.id,
+                clock=time.monotonic,
+                options=AgentOptions(total_timeout_s=timeout_s),
+            )
+            reason = ""
+            async with aclosing(run.stream()) as events:
+                async for event in events:
+                    if isinstance(event, RunFinished):
+                        reason = event.reason
+            return Performed(reason, run.messages[-1].content)
+
+        yield perform
