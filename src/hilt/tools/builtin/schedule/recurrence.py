@@ -75,7 +75,7 @@ def zone_named(name: str) -> tzinfo:
         return UTC
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, OSError) as fault:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as fault:
         raise ValueError(f"this machine knows no time zone {name!r}") from fault
 
 

@@ -145,13 +145,7 @@ class Schedule(Struct, frozen=True):
 
 def add(schedule: Schedule, text: str, timing: Timing, grant: Grant, now: datetime) -> Task:
     """Keep a task. Raises ValueError if it says nothing or too much, would never come, or too many are kept."""
-    text = text.strip()
-    if not text:
-        raise ValueError("the task is empty; say what is to be done")
-    if len(text) > MAX_TASK_CHARS:
-        raise ValueError(f"the task is longer than {MAX_TASK_CHARS} characters; say it shorter")
-    if not _encodable(text):
-        raise ValueError("the task holds characters that are no text")
+    text = checked_text(text)
     next_s = first_time(timing)
     with _writing(schedule) as database:
         kept = _number(database, "SELECT count(*) FROM tasks WHERE next_s IS NOT NULL")
@@ -166,6 +160,18 @@ def add(schedule: Schedule, text: str, timing: Timing, grant: Grant, now: dateti
         database.execute(f"DELETE FROM runs WHERE task_id IN ({_FORGOTTEN})", (MAX_ENDED_TASKS,))
         database.execute(f"DELETE FROM tasks WHERE id IN ({_FORGOTTEN})", (MAX_ENDED_TASKS,))
         return _task(database, task_id)
+
+
+def checked_text(text: str) -> str:
+    """What a task says, as it is kept. Raises ValueError if it says nothing, too much, or is no text."""
+    text = text.strip()
+    if not text:
+        raise ValueError("the task is empty; say what is to be done")
+    if len(text) > MAX_TASK_CHARS:
+        raise ValueError(f"the task is longer than {MAX_TASK_CHARS} characters; say it shorter")
+    if not _encodable(text):
+        raise ValueError("the task holds characters that are no text")
+    return text
 
 
 def first_time(timing: Timing) -> int:

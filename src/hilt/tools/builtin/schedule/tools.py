@@ -11,7 +11,7 @@ from pydantic import Field
 from hilt.tools.builtin.schedule.grant import Grant
 from hilt.tools.builtin.schedule.recurrence import Timing, zone_name, zone_named
 from hilt.tools.builtin.schedule.repeats import read_repeat
-from hilt.tools.builtin.schedule.store import Schedule, Task, add, cancel, find, first_time, tasks
+from hilt.tools.builtin.schedule.store import Schedule, Task, add, cancel, checked_text, find, first_time, tasks
 from hilt.tools.builtin.schedule.when import WEEKDAYS, read_when
 from hilt.tools.tool import Change, Tool, tool
 
@@ -43,7 +43,11 @@ def schedule_tools(schedule: Schedule, now: Callable[[], datetime], grant: Calla
     def plan_task(task: str, when: str, repeat: str | None = None) -> Sequence[Change]:
         timing = read_timing(when, repeat, now())
         first = _shown(first_time(timing), timing.zone)
-        detail = f"{first} ({timing.zone})" + (f", then {timing.rule}" if timing.rule else "") + f": {_short(task)}"
+        detail = (
+            f"{first} ({timing.zone})"
+            + (f", then {timing.rule}" if timing.rule else "")
+            + f": {_short(checked_text(task))}"
+        )
         return (Change("create", "scheduled task", detail),)
 
     @tool(

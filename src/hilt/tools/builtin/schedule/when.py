@@ -53,7 +53,7 @@ _DAY = re.compile(
 _TIME = re.compile(
     r"(?:(?P<part>(?:in the |this |at )?(?:morning|afternoon|evening|night|noon|midday|midnight)))?[ ,]*"
     r"(?:(?P<at>at |@ ?)?(?P<hour>\d{1,2})(?::(?P<minute>\d\d)(?::(?P<second>\d\d))?)?"
-    r" ?(?P<half>am|pm|a\.m\.|p\.m\.)?(?: o'clock)?)?[ ,]*"
+    r" ?(?P<half>[ap]\.?m\.?)?(?: o'clock)?)?[ ,]*"
     r"(?:(?P<later>(?:in the |at )(?:morning|afternoon|evening|night)))?",
     re.ASCII,
 )
