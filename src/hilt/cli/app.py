@@ -7,6 +7,7 @@ import typer
 from hilt.cli.doctor import doctor
 from hilt.cli.parse import parse
 from hilt.cli.run import run
+from hilt.cli.schedule import schedule
 from hilt.cli.serve import serve
 from hilt.cli.show import show
 from hilt.cli.trace import trace
@@ -29,6 +30,7 @@ app.command(name="serve")(serve)
 app.command(name="show")(show)
 app.command(name="parse")(parse)
 app.command(name="doctor")(doctor)
+app.add_typer(schedule, name="schedule")
 app.add_typer(trace, name="trace")
 
 

@@ -1,4 +1,4 @@
-"""The one place where settings become live objects, and the only one that looks at the machine and its environment."""
+"""Models made ready to run, on what this machine has."""
 
 import os
 import secrets
@@ -52,27 +52,6 @@ class Described(Struct, frozen=True):
     manner: Manner
     chats: bool
     template: str
-
-
-def version() -> str:
-    """The version of Hilt that is installed."""
-    return installed_version("hilt")
-
-
-def data_folder() -> Path:
-    """Where Hilt keeps what belongs to the user: notes and the history of the prompt."""
-    return user_data_path("hilt", appauthor=False)
-
-
-def new_call_id() -> str:
-    """A fresh id for a call, unique without any memory."""
-    return f"call_{secrets.token_hex(12)}"
-
-
-def clock() -> Callable[[], datetime]:
-    """The present time in the user's own zone."""
-    zone = ZoneInfo(tzlocal.get_localzone_name())
-    return lambda: datetime.now(zone)
 
 
 def prepare_machine() -> Machine:
@@ -162,24 +141,3 @@ def describe_model(model: str, dialect: str | None = None) -> Described:
 def _name(model: str, folder: Path) -> str:
     """What a model is called: as the user calls it, unless that is a path."""
     return model if model == STARTER or not Path(model).expanduser().is_dir() else folder.name
-
-
-def open_tools(workspace: Path, approver: Approver) -> Runtime:
-    """The built-in tools, working in `workspace`, and the runtime that runs them."""
-    options = ToolOptions(workspace=workspace.resolve(), notes=data_folder() / "notes")
-    return Runtime(registry=Registry(builtin_tools(options, clock())), approver=approver)
-
-
-def trace_options() -> TraceOptions:
-    """Where traces are kept, and how much of them."""
-    return TraceOptions(path=data_folder() / "traces.sqlite3")
-
-
-@contextmanager
-def open_traces(options: TraceOptions, redact: Redact, complain: Callable[[str], None]) -> Generator[TraceStore]:
-    """The store of traces, until the block is left; `complain` is told once, in a sentence, if records are lost."""
-    store = TraceStore(options.path, redact=redact, full=options.full, max_runs=options.max_runs, complain=complain)
-    try:
-        yield store
-    finally:
-        store.close()
