@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from hilt.tools.builtin.web.client import Kind
+from hilt.tools.builtin.web.words import all_words, linked_share
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
@@ -24,8 +25,11 @@ _MAX_HTML_CHARS = 2 << 20
 _MAX_TEXT_CHARS = 2 << 20
 _MAX_PDF_PAGES = 200
 _MAX_TITLE_CHARS = 200
-_MIN_SHARE = 0.02
+_MIN_SHARE = 0.03
 _MIN_CHARS = 200
+_LIST_SHARE = 0.5
+_GUESSED_BYTES = 20_000
+_FOREIGN_SHARE = 0.3
 
 _META_CHARSET = re.compile(rb"""<meta[^>]{0,300}?charset\s*=\s*["']?\s*([A-Za-z0-9_.:-]{2,40})""", re.IGNORECASE)
 _XML_CHARSET = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9_.:-]{2,40})""", re.IGNORECASE)
@@ -107,20 +111,26 @@ def _html(source: str, url: str) -> Readable:
 
     logging.getLogger("trafilatura").addHandler(_SILENT)
     kept = source[:_MAX_HTML_CHARS]
+    if "<html" not in kept[:2000].lower():
+        kept = f"<!DOCTYPE html><html><body>{kept}"  # what does not call itself a page is not read as one
     try:
-        article = trafilatura.extract(
-            kept, url=url, output_format="markdown", include_links=True, include_comments=False
+        tree = trafilatura.load_html(kept)
+        words = "" if tree is None else all_words(tree, url)
+        text = (
+            trafilatura.extract(kept, url=url, output_format="markdown", include_links=True, include_comments=False)
+            or ""
         )
-        words = trafilatura.html2txt(kept)
     except (SyntaxError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as fault:
         raise ValueError(f"the page can't be read ({type(fault).__name__}); try another source") from None
-    text = article or ""
-    # A page that is a list or a form has no article in it; then all of its words are better than a few.
-    if len(text) < _MIN_CHARS or len(text) < _MIN_SHARE * len(words):
-        text = max(text, words, key=len)
+    # A page that is a list of links or a form has no article in it; then all of its words are better than a few.
+    if len(text) < max(_MIN_CHARS, _MIN_SHARE * len(words)) or linked_share(words) > _LIST_SHARE:
+        text = words or text
+    text = shown(text)
+    if not text:
+        raise ValueError("the page shows no text; it may need a browser that runs its scripts. Try another source")
     titled = _TITLE.search(kept)
     title = html.unescape(titled[1]) if titled else ""
-    return Readable(shown_line(title), shown(text), len(source) > _MAX_HTML_CHARS)
+    return Readable(shown_line(title), text, len(source) > _MAX_HTML_CHARS)
 
 
 def _pdf(page: bytes) -> Readable:
@@ -181,12 +191,16 @@ def _codec(charset: str) -> str | None:
 
 
 def _guessed(page: bytes) -> str:
+    """UTF-8 where it is, Windows-1252 for text with a few accents as browsers do, and else what is likeliest."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(page)
     except UnicodeDecodeError:
+        start = page[:_GUESSED_BYTES]
+        if sum(byte >= 0x80 for byte in start) < _FOREIGN_SHARE * len(start):
+            return "cp1252"
         from trafilatura.utils import detect_encoding
 
-        return next((codec for guess in detect_encoding(page[:20_000]) if (codec := _codec(guess))), "cp1252")
+        return next((codec for guess in detect_encoding(start) if (codec := _codec(guess))), "cp1252")
     return "utf-8"
 
 
