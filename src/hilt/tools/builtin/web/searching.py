@@ -4,6 +4,7 @@ The provider's address is the operator's word, so it may be private; what it ans
 page. Errors tell the model what to do, and never hold the key or the provider's address.
 """
 
+import asyncio
 import html
 import importlib.util
 import re
@@ -131,23 +132,26 @@ async def _asked(
     url: str, query: Mapping[str, str], headers: Mapping[str, str], provider: Provider
 ) -> tuple[int, bytes]:
     """Status and body of the provider's answer. Redirects are not followed: the key is meant for this address only."""
-    body = bytearray()
     try:
-        async with (
-            httpx2.AsyncClient(
-                verify=provider.tls(), trust_env=False, follow_redirects=False, timeout=provider.options.timeout_s
-            ) as client,
-            client.stream("GET", url, params=query, headers={"Accept": "application/json", **headers}) as response,
-        ):
-            async for piece in response.aiter_bytes():
-                body += piece
-                if len(body) > _MAX_ANSWER_BYTES:
-                    raise unreachable("the search provider sent more than can be read; search more narrowly")
-            return response.status_code, bytes(body)
-    except httpx2.TimeoutException:
+        async with asyncio.timeout(provider.options.timeout_s):
+            return await _received(url, query, {"Accept": "application/json", **headers}, provider)
+    except (TimeoutError, httpx2.TimeoutException):
         raise unreachable("the search provider did not answer in time; try again") from None
     except (httpx2.HTTPError, httpx2.InvalidURL):
         raise unreachable("the search provider can't be reached; its operator should check it") from None
+
+
+async def _received(
+    url: str, query: Mapping[str, str], headers: Mapping[str, str], provider: Provider
+) -> tuple[int, bytes]:
+    body = bytearray()
+    client = httpx2.AsyncClient(verify=provider.tls(), trust_env=False, follow_redirects=False, timeout=None)
+    async with client, client.stream("GET", url, params=query, headers=headers) as response:
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > _MAX_ANSWER_BYTES:
+                raise unreachable("the search provider sent more than can be read; search more narrowly")
+        return response.status_code, bytes(body)
 
 
 def _checked(status: int, answer: bytes) -> dict[str, Any]:
