@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import threading
 import tomllib
 import zlib
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from hilt.conversation import InvalidRequest, Source
 from hilt.settings import WebOptions
 from hilt.tools.builtin.web import Page, web_tools
+from hilt.tools.builtin.web.apart import in_thread
 from hilt.tools.builtin.web.pages import Readable, read_page, shown, shown_line
 from tests.tools.web_site import fetched, page, serving
 
@@ -199,13 +201,24 @@ def test_pages_made_to_break_their_reader_end(name: str) -> None:
     assert "no text" in result["error"] if "error" in result else len(result["text"]) <= 12_000
 
 
-def test_a_reader_that_does_not_end_is_given_up() -> None:
+@pytest.mark.parametrize("fault", [TimeoutError("late"), OSError(5, "the page could not be read in time")])
+def test_a_reader_that_does_not_end_is_given_up(fault: OSError) -> None:
     async def apart(function: object, arguments: Json, timeout_s: float) -> object:
         assert json.loads(json.dumps(arguments)) == arguments
         assert timeout_s > 0
-        raise OSError(5, "the page could not be read in time")
+        raise fault
 
-    assert served(b"<p>words", "text/html", apart=apart)["error"] == "the page could not be read in time"
+    assert "the page could not be read" in served(b"<p>words", "text/html", apart=apart)["error"]
+
+
+def test_a_reader_in_a_thread_is_given_up() -> None:
+    never = threading.Event()
+    try:
+        with pytest.raises(OSError, match="could not be read within") as fault:
+            asyncio.run(in_thread(never.wait, {"timeout": None}, 0.05))
+        assert not isinstance(fault.value, TimeoutError)
+    finally:
+        never.set()
 
 
 def test_a_reader_in_another_process_may_give_plain_values() -> None:

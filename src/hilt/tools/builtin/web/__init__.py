@@ -19,7 +19,7 @@ from hilt.conversation import InvalidRequest, Source
 from hilt.settings import WebOptions
 from hilt.tools.builtin.web.addresses import canonical_url, read_address, read_host
 from hilt.tools.builtin.web.apart import Apart, in_thread
-from hilt.tools.builtin.web.client import Fetched, Forbids, Reach, fetch
+from hilt.tools.builtin.web.client import Fetched, Forbids, Reach, fetch, unreachable
 from hilt.tools.builtin.web.pages import Readable, read_page
 from hilt.tools.builtin.web.reach import Resolve, system_resolve
 from hilt.tools.builtin.web.searching import BRAVE_URL, MAX_HITS, Hit, Provider, find, missing_provider
@@ -59,8 +59,8 @@ def web_tools(
 ) -> tuple[Tool, ...]:
     """web_search and web_fetch.
 
-    `resolve` gives the addresses of a name. `apart` runs the reading of a page, best in a process that ends with its
-    time. `forbids` is asked about each address that a redirect leads to, in its one spelling, and gives a reason not
+    `resolve` gives the addresses of a name. `apart` runs a function of a module with JSON arguments for so many seconds
+    and then raises TimeoutError or OSError; it reads pages, best in a process of its own that may open no socket. `forbids` is asked about each address that a redirect leads to, in its one spelling, and gives a reason not
     to follow or None; the address of the call itself is the policy's. `tls` makes the context that certificates are
     checked with. Raises InvalidRequest if one of `private_hosts` is no host.
     """
@@ -137,7 +137,11 @@ async def _read(fetched: Fetched, apart: Apart) -> Readable:
         "charset": fetched.charset,
         "url": fetched.address.url,
     }
-    return msgspec.convert(await apart(read_page, arguments, _READING_S), Readable, from_attributes=True)
+    try:
+        read = await apart(read_page, arguments, _READING_S)
+    except TimeoutError:
+        raise unreachable(f"the page could not be read within {_READING_S:g} seconds; try another source") from None
+    return msgspec.convert(read, Readable, from_attributes=True)
 
 
 def _page(fetched: Fetched, readable: Readable, offset: int) -> Page:
