@@ -245,6 +245,29 @@ def test_a_long_text_is_read_on() -> None:
     assert "has 24999 characters" in served(body.encode(), "text/plain", offset=24_999)["error"]
 
 
+@given(st.text(alphabet='"\\\n\t aé😀', min_size=1).map(lambda text: text * (60_000 // len(text))))
+@settings(max_examples=20, deadline=None)
+def test_a_result_never_outgrows_what_a_model_is_shown(text: str) -> None:
+    whole = shown(text)
+    if not whole:
+        return
+
+    async def apart(function: object, arguments: Json, timeout_s: float) -> Readable:
+        return Readable("", whole, False)
+
+    async def answered() -> None:
+        async with serving({"/": page(b"x", "text/plain")}) as site:
+            offset = 0
+            for _ in range(3):
+                result = await fetched(f"http://site.test:{site.port}/", apart=apart, offset=offset)
+                assert len(json.dumps(result, ensure_ascii=False)) < 15_000
+                assert whole[offset:].startswith(result["text"])
+                assert result["next_offset"] == offset + len(result["text"]) > offset
+                offset = result["next_offset"]
+
+    asyncio.run(answered())
+
+
 @given(st.text())
 def test_what_is_shown_has_no_hidden_characters(text: str) -> None:
     line = shown(text)

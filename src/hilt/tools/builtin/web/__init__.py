@@ -5,6 +5,7 @@ page the model has read, so `reach` and `client` see to it that no request ever 
 """
 
 import base64
+import json
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -27,6 +28,7 @@ from hilt.tools.tool import Normalised, Normaliser, Rate, Tool, tool
 
 # Below the runtime's cap, so that a long page is cut here, at an end and marked, and not in the middle of its JSON.
 _MAX_TEXT_CHARS = 12_000
+_MAX_JSON_CHARS = 14_000
 _READING_S = 15.0
 
 
@@ -60,8 +62,9 @@ def web_tools(
     """web_search and web_fetch.
 
     `resolve` gives the addresses of a name. `apart` runs a function of a module with JSON arguments for so many seconds
-    and then raises TimeoutError or OSError; it reads pages, best in a process of its own that may open no socket. `forbids` is asked about each address that a redirect leads to, in its one spelling, and gives a reason not
-    to follow or None; the address of the call itself is the policy's. `tls` makes the context that certificates are
+    and then raises TimeoutError or OSError; it reads pages, best in a process of its own that may open no socket.
+    `forbids` is asked about each address that a redirect leads to, in its one spelling, and gives a reason not to
+    follow or None; the address of the call itself is the policy's. `tls` makes the context that certificates are
     checked with. Raises InvalidRequest if one of `private_hosts` is no host.
     """
     context = cache(tls or httpx2.create_ssl_context)
@@ -148,7 +151,7 @@ def _page(fetched: Fetched, readable: Readable, offset: int) -> Page:
     whole = readable.text
     if offset and offset >= len(whole):
         raise ValueError(f"the page's text has {len(whole)} characters, so none begins at offset {offset}")
-    text = whole[offset : offset + _MAX_TEXT_CHARS]
+    text = _fitting(whole[offset : offset + _MAX_TEXT_CHARS])
     end = offset + len(text)
     more = end < len(whole)
     return Page(
@@ -158,6 +161,13 @@ def _page(fetched: Fetched, readable: Readable, offset: int) -> Page:
         truncated=more or readable.cut or fetched.cut,
         next_offset=end if more else UNSET,
     )
+
+
+def _fitting(text: str) -> str:
+    """As much of the text as its JSON has room for, where quotes and line breaks count twice."""
+    while (written := len(json.dumps(text, ensure_ascii=False))) > _MAX_JSON_CHARS:
+        text = text[: len(text) * _MAX_JSON_CHARS // written]
+    return text
 
 
 def _page_sources(page: Page) -> Sequence[Source]:

@@ -23,7 +23,7 @@ from hilt.tools.builtin.web.reach import Resolve, reachable
 _MAX_REDIRECTS = 5
 _MAX_ADDRESSES = 4
 _REDIRECTS = (301, 302, 303, 307, 308)
-_USER_AGENT = "Mozilla/5.0 (compatible; Hilt; +tool web_fetch)"
+_USER_AGENT = "Mozilla/5.0 (compatible; Hilt web_fetch)"
 _ACCEPT = "text/html, application/xhtml+xml, application/pdf;q=0.9, text/*;q=0.9, application/json;q=0.9, */*;q=0.5"
 _EIO = 5
 
@@ -117,7 +117,7 @@ async def _answered(
             return await transport.handle_async_request(_request(address, place, timeout_s / len(checked)))
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as failed:
             fault = failed
-        except httpx2.HTTPError as failed:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as failed:
             fault = failed
             break
     raise unreachable(_connection_fault(address, fault))
