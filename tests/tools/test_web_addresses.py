@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hilt.settings import WebOptions
 from hilt.tools.builtin.web import web_tools
 from hilt.tools.builtin.web.addresses import joined, read_address
-from hilt.tools.builtin.web.reach import reachable, refusal_of
+from hilt.tools.builtin.web.reach import IPAddress, nearness, reachable, refusal_of, source_towards
 from tests.tools.web_site import PUBLIC, names
 
 CASES = tomllib.loads((Path(__file__).parent / "cases" / "web_addresses.toml").read_text(encoding="utf-8"))
@@ -53,6 +53,7 @@ def test_addresses_that_are_public(row: dict[str, Any]) -> None:
     assert refusal_of(ipaddress.ip_address(row["address"])) is None
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_an_address_that_python_holds_for_private_is_refused_in_every_form(number: int) -> None:
     inner = ipaddress.IPv4Address(number)
@@ -64,12 +65,14 @@ def test_an_address_that_python_holds_for_private_is_refused_in_every_form(numbe
     assert refusal_of(tunnelled) is not None
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**128 - 1))
 def test_an_ipv6_address_that_is_not_global_is_refused(number: int) -> None:
     address = ipaddress.IPv6Address(number)
     assert refusal_of(address) is not None or (address.is_global and not address.is_multicast)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30), st.text(max_size=60))
 def test_the_spelling_of_a_spelling_is_itself(host: str, rest: str) -> None:
     for text in (f"{host}{rest}", f"https://{host}/{rest}", f"https://a.example/{rest}", f"http://a.example?{rest}"):
@@ -82,6 +85,7 @@ def test_the_spelling_of_a_spelling_is_itself(host: str, rest: str) -> None:
         assert " " not in address.url
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "..", ".", "%2e", "%2E.", "", "b%2fc", "~"]), max_size=8))
 def test_no_dot_segment_is_left(segments: list[str]) -> None:
     path = read_address("https://a.example/" + "/".join(segments))[0].target
@@ -89,6 +93,7 @@ def test_no_dot_segment_is_left(segments: list[str]) -> None:
     assert not {".", ".."} & set(path.split("/"))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_all_spellings_of_an_ipv4_address_are_one(number: int) -> None:
     plain = str(ipaddress.IPv4Address(number))
@@ -106,6 +111,36 @@ def test_all_spellings_of_an_ipv4_address_are_one(number: int) -> None:
 def test_every_address_of_a_name_must_be_public(addresses: str) -> None:
     with pytest.raises(ValueError, match="leads to"):
         asyncio.run(reachable("mixed.test", 443, names(mixed=[addresses]), private=False))
+
+
+@pytest.mark.parametrize(
+    ("address", "source", "near"),
+    [
+        (PUBLIC, PUBLIC, "this machine's own"),
+        (PUBLIC, "10.0.0.7", None),
+        (PUBLIC, "93.184.215.15", None),
+        (PUBLIC, None, None),
+        ("2606:4700::1", "2606:4700::1", "this machine's own"),
+        ("2606:4700::1", "2606:4700:0:0:1:2:3:4", "a neighbour's"),
+        ("2606:4700::1", "2606:4700:0:1::1", None),
+    ],
+)
+def test_public_addresses_that_are_near(address: str, source: str | None, near: str | None) -> None:
+    def reached_from(_: object) -> IPAddress | None:
+        return None if source is None else ipaddress.ip_address(source)
+
+    asked = reachable("near.test", 443, names(near=[address]), private=False, source=reached_from)
+    if near is None:
+        assert asyncio.run(asked) == (address,)
+    else:
+        with pytest.raises(ValueError, match=near):
+            asyncio.run(asked)
+
+
+def test_this_machine_reaches_itself_from_itself() -> None:
+    here = ipaddress.ip_address("127.0.0.1")
+    assert nearness(here, source_towards(here)) == "this machine's own"
+    assert source_towards(ipaddress.ip_address("::1%none")) is None
 
 
 def test_a_name_is_reached_at_its_addresses_only() -> None:

@@ -2,7 +2,8 @@
 
 The tables are the IANA registries of special-purpose addresses, and the places where clouds tell their machines'
 secrets. Of IPv6 only what is given out for global use is let through, so a range that is put to a new use later is
-refused until somebody has looked at it.
+refused until somebody has looked at it. A public address may still be this machine's own, or in IPv6 that of a
+neighbour behind the same firewall; the system's choice of a source address tells.
 """
 
 import ipaddress
@@ -14,24 +15,25 @@ from hilt.tools.threads import run_in_thread
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Source: TypeAlias = Callable[[IPAddress], IPAddress | None]
 
 _IPV4_REFUSED = tuple(
     (ipaddress.IPv4Network(network), kind)
     for network, kind in (
         ("0.0.0.0/8", "unspecified"),
         ("10.0.0.0/8", "private"),
-        ("100.64.0.0/10", "carrier's private"),
+        ("100.64.0.0/10", "a carrier's private one"),
         ("127.0.0.0/8", "loopback"),
-        ("168.63.129.16/32", "cloud metadata"),
+        ("168.63.129.16/32", "a cloud's metadata service"),
         ("169.254.0.0/16", "link-local"),
         ("172.16.0.0/12", "private"),
         ("192.0.0.0/24", "reserved"),
-        ("192.0.2.0/24", "documentation"),
-        ("192.88.99.0/24", "6to4 relay"),
+        ("192.0.2.0/24", "for documentation"),
+        ("192.88.99.0/24", "a 6to4 relay"),
         ("192.168.0.0/16", "private"),
-        ("198.18.0.0/15", "benchmarking"),
-        ("198.51.100.0/24", "documentation"),
-        ("203.0.113.0/24", "documentation"),
+        ("198.18.0.0/15", "for benchmarking"),
+        ("198.51.100.0/24", "for documentation"),
+        ("203.0.113.0/24", "for documentation"),
         ("224.0.0.0/4", "multicast"),
         ("240.0.0.0/4", "reserved"),
     )
@@ -47,9 +49,9 @@ _IPV6_REFUSED = tuple(
         ("fec0::/10", "private"),
         ("ff00::/8", "multicast"),
         ("2001::/23", "reserved or tunnelled"),
-        ("2001:db8::/32", "documentation"),
-        ("2002::/16", "6to4"),
-        ("3fff::/20", "documentation"),
+        ("2001:db8::/32", "for documentation"),
+        ("2002::/16", "a 6to4 tunnel"),
+        ("3fff::/20", "for documentation"),
     )
 )
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -75,7 +77,30 @@ def refusal_of(address: IPAddress) -> str | None:
     return listed or (None if address in _IPV6_GLOBAL else "reserved")
 
 
-async def reachable(host: str, port: int, resolve: Resolve, *, private: bool) -> tuple[str, ...]:
+def nearness(address: IPAddress, source: IPAddress | None) -> str | None:
+    """What makes an address near to this machine, which would reach it from `source`; None where nothing does."""
+    if source is None:
+        return None
+    if address == source:
+        return "this machine's own"
+    same_network = address.version == 6 == source.version and int(address) >> 64 == int(source) >> 64
+    return "a neighbour's" if same_network else None
+
+
+def source_towards(address: IPAddress) -> IPAddress | None:
+    """The address from which this machine would reach another; None if it has no way there. Nothing is sent."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((str(address), 9))
+            return ipaddress.ip_address(probe.getsockname()[0])
+    except (OSError, ValueError):
+        return None
+
+
+async def reachable(
+    host: str, port: int, resolve: Resolve, *, private: bool, source: Source = source_towards
+) -> tuple[str, ...]:
     """The addresses of `host`, each checked unless it may be `private`; connect to these and to nothing else.
 
     Raises ValueError, in words for the model, if any of them must not be reached, OSError if there is none.
@@ -83,10 +108,11 @@ async def reachable(host: str, port: int, resolve: Resolve, *, private: bool) ->
     addresses = [_parsed(text) for text in await _resolved(host, port, resolve)]
     if not private:
         for address in addresses:
-            refused = refusal_of(address)
+            refused = refusal_of(address) or nearness(address, source(address))
             if refused is not None:
                 raise ValueError(
-                    f"{host} leads to a {refused} address; only addresses of the public internet may be fetched"
+                    f"{host} leads to an address that is {refused}; only addresses of the public internet may be "
+                    "fetched"
                 )
     return tuple(dict.fromkeys(str(address) for address in addresses))
 
