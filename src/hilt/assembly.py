@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+import time
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -15,19 +16,20 @@ import tzlocal
 from msgspec import Struct
 from platformdirs import user_cache_path, user_data_path
 
-from hilt.conversation import Unavailable
+from hilt.conversation import InvalidRequest, Unavailable
 from hilt.dialects import dialect_named
 from hilt.engine.blas import Blas
 from hilt.engine.blas import load as load_blas
 from hilt.engine.configuration import Configuration, read_configuration
 from hilt.prompting import Manner, find_manner, template_source
-from hilt.settings import EngineOptions, ToolOptions
+from hilt.settings import EngineOptions, KnowledgeOptions, ToolOptions
 from hilt.store import STARTER, Weights, find_model, weigh
 from hilt.tools import Approver, Registry, Runtime, builtin_tools
 
 if TYPE_CHECKING:
     from hilt.backends.local import LocalBackend
     from hilt.engine.devices import Device, Throughput
+    from hilt.tools.builtin.knowledge import Knowledge
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
@@ -167,3 +169,23 @@ def open_tools(workspace: Path, approver: Approver) -> Runtime:
     """The built-in tools, working in `workspace`, and the runtime that runs them."""
     options = ToolOptions(workspace=workspace.resolve(), notes=data_folder() / "notes")
     return Runtime(Registry(builtin_tools(options, clock())), approver)
+
+
+def open_knowledge(options: KnowledgeOptions | None = None, *, local_only: bool = False) -> "Knowledge":
+    """The user's knowledge base. Nothing is opened before it is used.
+
+    Raises InvalidRequest if the options of the embedder don't go together, or lead beyond this machine where
+    `local_only` forbids it.
+    """
+    from hilt.tools.builtin.knowledge import Knowledge, ServerEmbedder, Store, WordEmbedder, embeddings_address
+
+    chosen = options or KnowledgeOptions(path=data_folder() / "knowledge.sqlite3")
+    match chosen.embedder:
+        case "words":
+            embedder = WordEmbedder()
+        case "server":
+            if not chosen.embeddings_model:
+                raise InvalidRequest("embeddings_model is empty; name a model", param="embeddings_model")
+            url = embeddings_address(chosen.embeddings_url, local_only=local_only)
+            embedder = ServerEmbedder(url, chosen.embeddings_model, time.sleep, chosen.embeddings_api_key)
+    return Knowledge(Store(chosen.path, embedder), clock(), chosen.max_file_bytes, os.environ)
