@@ -103,7 +103,7 @@ def add_text(knowledge: Knowledge, text: str, title: str) -> tuple[SourceRecord,
     named = one_line(title.encode("utf-8", "replace").decode())
     if not named:
         raise ValueError("the title is empty")
-    if not text.strip():
+    if not clean(text).strip():
         raise ValueError("the text is empty")
     if len(text) > MAX_TEXT_CHARS:
         raise ValueError(f"the text is longer than {MAX_TEXT_CHARS} characters; add it in parts")
@@ -167,12 +167,11 @@ def _content(file: _File, max_bytes: int) -> bytes | Unread:
 
 
 def _list(path: Path) -> _Listed:
-    real = Path(os.path.realpath(path.expanduser()))
     try:
+        real = Path(os.path.realpath(path.expanduser()))
         if not stat.S_ISDIR(real.stat().st_mode):
             return _Listed(*_sorted_out([_File(real.parent, (real.name,))]), [], None)
-        real.joinpath(".").stat()
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, RuntimeError) as fault:  # the last for a ~ without a home
         why = fault.strerror if isinstance(fault, OSError) and fault.strerror else str(fault)
         return _Listed([], [Ingested(_shown(str(path)), "failed", f"it can't be opened: {why}")], [], None)
     files: list[_File] = []

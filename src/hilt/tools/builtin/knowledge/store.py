@@ -18,7 +18,7 @@ from msgspec import Struct
 from hilt.conversation import InvalidRequest, Unavailable
 from hilt.tools.builtin.knowledge.chunking import Passage
 from hilt.tools.builtin.knowledge.embedding import Embedder, Vectors
-from hilt.tools.builtin.knowledge.wording import composed, telling, words
+from hilt.tools.builtin.knowledge.wording import telling, words
 
 Put: TypeAlias = Literal["added", "replaced", "unchanged"]
 
@@ -162,7 +162,7 @@ def embedder_of(database: sqlite3.Connection) -> tuple[str, int] | None:
 
 def ranked_by_words(database: sqlite3.Connection, query: str, depth: int, source: str = "") -> list[int]:
     """Passages that hold words of the query, best first, at most `depth`; with a `source` only those of it."""
-    asked = telling(words(composed(query)))[:_MAX_QUERY_WORDS]
+    asked = telling(words(query))[:_MAX_QUERY_WORDS]
     if not asked:
         return []
     # Words hold nothing but letters and digits, and stand in quotes, so nothing of the query is syntax.
@@ -260,8 +260,13 @@ def _insert(database: sqlite3.Connection, source: SourceRecord, passages: Sequen
 def _index(database: sqlite3.Connection, passage_id: int, title: str, passage: Passage) -> None:
     database.execute(
         "INSERT INTO passage_words (rowid, text, heading) VALUES (?, ?, ?)",
-        (passage_id, composed(passage.text), composed(f"{title}\n{passage.heading}")),
+        (passage_id, _folded(passage.text), _folded(f"{title}\n{passage.heading}")),
     )
+
+
+def _folded(text: str) -> str:
+    """Text for the index of words, which would fold less than a query is folded."""
+    return " ".join(words(text))
 
 
 def _drop(database: sqlite3.Connection, name: str) -> int:

@@ -3,8 +3,9 @@
 import re
 import unicodedata
 
-_WORD = re.compile(r"[^\W_]+")
-_MARKS = re.compile(r"[\u0300-\u036f]+")
+# In the scripts of South and South-East Asia the vowels behind a letter are marks, which Python takes for no letters.
+_WORD = re.compile(r"(?:[^\W_]|[\u0900-\u0963\u0966-\u0e3a\u0e40-\u0e4e\u0e80-\u109f\u1780-\u17d3])+")
+_ACCENTS = re.compile(r"[\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u0670]+")
 
 # Scripts that put no space between words. Each of their characters is taken as a word of its own.
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
@@ -22,14 +23,9 @@ FREQUENT_WORDS = frozenset(
 )
 
 
-def composed(text: str) -> str:
-    """Text for an index of words: accents one character with their letter, and unspaced scripts spaced out."""
-    return _UNSPACED.sub(r" \g<0> ", unicodedata.normalize("NFKC", text))
-
-
 def words(text: str) -> list[str]:
     """The words of a text in order, in lower case and without accents."""
-    folded = _MARKS.sub("", unicodedata.normalize("NFKD", text.casefold()))
+    folded = _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold()))
     return _WORD.findall(_UNSPACED.sub(r" \g<0> ", unicodedata.normalize("NFC", folded)))
 
 
