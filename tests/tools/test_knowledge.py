@@ -58,7 +58,7 @@ def test_content_tells_the_kind_before_the_name(name: str, content: bytes, kind:
         ("a.txt", "größer".encode("utf-16"), "a.txt", ("größer",)),
         ("a.txt", "größer".encode("utf-8-sig"), "a.txt", ("größer",)),
         ("a.txt", "größer".encode("cp1252"), "a.txt", ("größer",)),
-        ("a.md", b"intro\n\n# The  Guide #\n\nwords", "The Guide", None),
+        ("a.md", b"intro\n\n# The  \x1b[31mGuide\xc2\x9b #\n\nwords", "The [31mGuide", None),
         (
             "a.pdf",
             pdf("First page", "Second page", title="Annual report"),

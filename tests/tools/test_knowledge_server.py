@@ -147,6 +147,15 @@ def test_what_does_not_pass_is_told(answer: Answer, said: str, asked: int) -> No
     assert "key" not in told.value.message.replace("embeddings_api_key", "")
 
 
+def test_a_query_is_tried_twice_and_no_more() -> None:
+    slept: list[float] = []
+    with serving(status(503, retry_after="20")) as served:
+        with pytest.raises(Unavailable, match="tried 2 times"):
+            _embedder(served, slept).embed_query("car")
+        assert len(served.asked) == 2
+    assert slept == [0.5]
+
+
 def test_a_server_that_is_away_is_told() -> None:
     with serving(good) as served:
         embedder = _embedder(served, slept := [])

@@ -49,7 +49,7 @@ def add(
             if as_json:
                 _print_json(report)
             elif step is None or report.outcome == "failed":
-                print(safe(_line(report)), file=sys.stderr)
+                print(_shown(_line(report)), file=sys.stderr)
             if step is not None:
                 step(report.source, report.number, report.total)
     if not as_json:
@@ -79,7 +79,7 @@ def search(
         print(f"hilt: {safe(found.notice)}", file=sys.stderr)
     for number, passage in enumerate(found.passages, start=1):
         heading = f"  {passage.heading}" if passage.heading else ""
-        print(safe(f"{number}. {passage.title}{heading}\n   {passage.place}"))
+        print(f"{number}. {_shown(passage.title + heading)}\n   {_shown(passage.place)}")
         print("   " + safe(passage.text).replace("\n", "\n   ") + "\n")
     if not found.passages:
         print("nothing found", file=sys.stderr)
@@ -95,7 +95,7 @@ def list_sources(as_json: JsonOption = False) -> None:
         _print_json(known)
         return
     for source in known:
-        print(safe(f"{source.added}  {source.passages:5} passages  {source.name}  ({source.title})"))
+        print(_shown(f"{source.added}  {source.passages:5} passages  {source.name}  ({source.title})"))
     if not known:
         print("the knowledge base is empty; `hilt kb add PATH` adds documents", file=sys.stderr)
 
@@ -115,7 +115,7 @@ def remove(
     if as_json:
         _print_json({"removed": names})
     else:
-        print("\n".join(safe(f"removed    {name}") for name in names))
+        print("\n".join(_shown(f"removed    {name}") for name in names))
 
 
 @kb.command()
@@ -144,6 +144,11 @@ def _open() -> "Knowledge":
 def _print_json(value: Any) -> None:
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
     sys.stdout.flush()
+
+
+def _shown(text: str) -> str:
+    """Text in one line of a terminal; names of files may hold line breaks."""
+    return " ".join(safe(text).splitlines())
 
 
 def _line(report: "Ingested") -> str:

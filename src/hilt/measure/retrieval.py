@@ -1,4 +1,4 @@
-"""How well the knowledge base finds what answers a question; `python -m hilt.measure.retrieval` measures and records it.
+"""How well the knowledge base finds answers: `python -m hilt.measure.retrieval` measures, prints and records it.
 
 The passages and questions stand in `retrieval.toml`. Every question is asked by words alone, by vectors alone, and by
 both with their rankings fused, as a search asks.

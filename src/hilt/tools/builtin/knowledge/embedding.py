@@ -35,6 +35,7 @@ _ALIKE = 0.4
 
 _BATCH_TEXTS = 64
 _TRIES = 4
+_QUERY_TRIES = 2
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 20.0
 _MAX_SHOWN_CHARS = 200
@@ -58,6 +59,10 @@ class Embedder(Protocol):
 
         Raises Unavailable if whatever makes them can't be reached.
         """
+        ...
+
+    def embed_query(self, query: str) -> Vectors:
+        """float32 [dimensions] of length 1 (or 0), soon: somebody waits for it. Raises Unavailable as `embed` does."""
         ...
 
     def agrees(self, query: str, text: str) -> bool:
@@ -86,6 +91,9 @@ class WordEmbedder(Struct, frozen=True):
                 places, weights = features[word]
                 np.add.at(row, places, weights * np.float32(1 + math.log(times)))
         return unit_rows(rows)
+
+    def embed_query(self, query: str) -> Vectors:
+        return self.embed([query])[0]
 
     def agrees(self, query: str, text: str) -> bool:
         """True if a word of the query is spelt like one of the text."""
@@ -142,6 +150,7 @@ class ServerEmbedder(Struct, frozen=True):
     sleep: Callable[[float], None]
     api_key: str = ""
     timeout_s: float = 60.0
+    query_timeout_s: float = 5.0
 
     @property
     def name(self) -> str:
@@ -152,22 +161,28 @@ class ServerEmbedder(Struct, frozen=True):
         return 0
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
-        rows: list[list[float]] = []
-        # No proxy of the environment: what is asked must reach the server that was named, and nobody else.
-        with httpx2.Client(timeout=self.timeout_s, headers=headers, trust_env=False) as client:
-            for start in range(0, len(texts), _BATCH_TEXTS):
-                rows += self._batch(client, list(texts[start : start + _BATCH_TEXTS]))
-        if len({len(row) for row in rows}) > 1:
-            raise self._unusable("vectors of different lengths")
-        return unit_rows(np.array(rows, np.float32).reshape(len(rows), -1 if rows else 0))
+        return self._embedded(texts, self.timeout_s, _TRIES)
+
+    def embed_query(self, query: str) -> Vectors:
+        return self._embedded([query], self.query_timeout_s, _QUERY_TRIES)[0]
 
     def agrees(self, query: str, text: str) -> bool:
         """True: likeness of meaning can't be told from letters."""
         return True
 
-    def _batch(self, client: httpx2.Client, texts: list[str]) -> list[list[float]]:
-        answer = self._asked(client, {"model": self.model, "input": texts, "encoding_format": "float"})
+    def _embedded(self, texts: Sequence[str], timeout_s: float, tries: int) -> Vectors:
+        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        rows: list[list[float]] = []
+        # No proxy of the environment: what is asked must reach the server that was named, and nobody else.
+        with httpx2.Client(timeout=timeout_s, headers=headers, trust_env=False) as client:
+            for start in range(0, len(texts), _BATCH_TEXTS):
+                rows += self._batch(client, list(texts[start : start + _BATCH_TEXTS]), tries)
+        if len({len(row) for row in rows}) > 1:
+            raise self._unusable("vectors of different lengths")
+        return unit_rows(np.array(rows, np.float32).reshape(len(rows), -1 if rows else 0))
+
+    def _batch(self, client: httpx2.Client, texts: list[str], tries: int) -> list[list[float]]:
+        answer = self._asked(client, {"model": self.model, "input": texts, "encoding_format": "float"}, tries)
         try:
             read = msgspec.json.decode(answer, type=_Answer)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -180,10 +195,10 @@ class ServerEmbedder(Struct, frozen=True):
             raise self._unusable("empty vectors")
         return rows
 
-    def _asked(self, client: httpx2.Client, body: dict[str, Any]) -> bytes:
+    def _asked(self, client: httpx2.Client, body: dict[str, Any], tries: int) -> bytes:
         pause_s = _FIRST_PAUSE_S
         said = ""
-        for attempt in range(1, _TRIES + 1):
+        for attempt in range(1, tries + 1):
             wanted_s = 0.0
             try:
                 response = client.post(self.url, json=body)
@@ -196,10 +211,10 @@ class ServerEmbedder(Struct, frozen=True):
                 if response.status_code != 429 and response.status_code < 500:
                     raise Unavailable(f"the embeddings server at {self.url} {said}; {_advice(response.status_code)}")
                 wanted_s = _seconds(response.headers.get("retry-after", ""))
-            if attempt < _TRIES:
-                self.sleep(min(max(pause_s, wanted_s), _LONGEST_PAUSE_S))
+            if attempt < tries:
+                self.sleep(min(max(pause_s, wanted_s), _LONGEST_PAUSE_S if tries > _QUERY_TRIES else _FIRST_PAUSE_S))
                 pause_s *= 2
-        raise Unavailable(f"the embeddings server at {self.url} {said}; it was tried {_TRIES} times")
+        raise Unavailable(f"the embeddings server at {self.url} {said}; it was tried {tries} times")
 
     def _unusable(self, what: str) -> Unavailable:
         return Unavailable(f"the embeddings server at {self.url} sent {what}; check that {self.model!r} embeds texts")

@@ -30,7 +30,9 @@ _MAX_CONTROL_SHARE = 0.02
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "PYTHONPATH")
 _HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 _FIRST_HEADING = re.compile(r"\s*#{1,6} +(\S.*)")
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+# Logs are text although they hold escape sequences; other control characters are no sign of text.
+_GARBLE = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -110,7 +112,7 @@ def one_line(text: str) -> str:
 
 
 def _garbled(start: bytes) -> bool:
-    return len(_CONTROL.findall(start.decode("latin-1"))) > _MAX_CONTROL_SHARE * len(start)
+    return len(_GARBLE.findall(start)) > _MAX_CONTROL_SHARE * len(start)
 
 
 def _decoded(content: bytes) -> str:

@@ -87,7 +87,7 @@ def rankings(store: Store, query: str, source: str = "", depth: int = _DEPTH) ->
         notice = f"searched by words only: {mismatch(made_by[0], store.embedder.name)}"
     elif made_by is not None:
         try:
-            vector = store.embedder.embed([query])[0]
+            vector = store.embedder.embed_query(query)
         except Unavailable as fault:
             notice = f"searched by words only: {fault.message}"
         if vector is not None and len(vector) != made_by[1]:

@@ -92,7 +92,7 @@ def put(store: Store, source: SourceRecord, passages: Sequence[Passage], *, repl
             _check_embedder(database, store)
             if _digest(database, source.name) == source.digest:
                 return "unchanged"
-    vectors = store.embedder.embed([embedded_text(source.title, passage) for passage in passages])
+    vectors = _embedded(store.embedder, [embedded_text(source.title, passage) for passage in passages])
     with _writing(store.path) as database:
         _check_embedder(database, store)
         before = _digest(database, source.name)
@@ -219,8 +219,8 @@ def rebuild(store: Store) -> Iterator[tuple[int, int]]:
             with _reading(store.path) as database:
                 batch = [] if database is None else stored_passages(database, missing[start : start + _BATCH_TEXTS])
             texts = [embedded_text(one.title, Passage(one.text, one.heading, one.fragment)) for one in batch]
-            vectors = store.embedder.embed(texts)
-            made |= {one.id: _blob(vector) for one, vector in zip(batch, vectors, strict=True)}
+            vectors = _embedded(store.embedder, texts)
+            made |= {one.id: vector for one, vector in zip(batch, vectors, strict=True)}
             yield len(made), len(made) + len(missing) - start - len(batch)
         with _writing(store.path) as database:
             present = _ids(database)
@@ -244,7 +244,9 @@ def _renew(database: sqlite3.Connection, store: Store, vectors: list[tuple[bytes
         _index(database, passage.id, passage.title, Passage(passage.text, passage.heading))
 
 
-def _insert(database: sqlite3.Connection, source: SourceRecord, passages: Sequence[Passage], vectors: Vectors) -> None:
+def _insert(
+    database: sqlite3.Connection, source: SourceRecord, passages: Sequence[Passage], vectors: Sequence[bytes]
+) -> None:
     source_id = database.execute(
         "INSERT INTO sources (name, title, kind, digest, added) VALUES (?, ?, ?, ?, ?) RETURNING id",
         (source.name, source.title, source.kind, source.digest, source.added),
@@ -252,7 +254,7 @@ def _insert(database: sqlite3.Connection, source: SourceRecord, passages: Sequen
     for passage, vector in zip(passages, vectors, strict=True):
         passage_id = database.execute(
             "INSERT INTO passages (source, text, heading, fragment, vector) VALUES (?, ?, ?, ?, ?) RETURNING id",
-            (source_id, passage.text, passage.heading, passage.fragment, _blob(vector)),
+            (source_id, passage.text, passage.heading, passage.fragment, vector),
         ).fetchone()[0]
         _index(database, passage_id, source.title, passage)
 
@@ -279,8 +281,14 @@ def _drop(database: sqlite3.Connection, name: str) -> int:
     return 1
 
 
-def _blob(vector: Vectors) -> bytes:
-    return vector.astype(np.float16).tobytes()
+def _embedded(embedder: Embedder, texts: Sequence[str]) -> list[bytes]:
+    """The vectors as they are stored; in batches, because they take twice the room before."""
+    stored: list[bytes] = []
+    for start in range(0, len(texts), _BATCH_TEXTS):
+        stored += [
+            vector.tobytes() for vector in embedder.embed(texts[start : start + _BATCH_TEXTS]).astype(np.float16)
+        ]
+    return stored
 
 
 def _digest(database: sqlite3.Connection, name: str) -> str | None:
@@ -302,15 +310,16 @@ def mismatch(made_by: str, now: str) -> str:
     )
 
 
-def _remember_embedder(database: sqlite3.Connection, store: Store, vectors: Vectors) -> None:
-    if not len(vectors):
+def _remember_embedder(database: sqlite3.Connection, store: Store, vectors: Sequence[bytes]) -> None:
+    if not vectors:
         return
+    dimensions = len(vectors[0]) // 2
     made_by = embedder_of(database)
     if made_by is None:
-        database.execute("INSERT INTO embedder VALUES (?, ?)", (store.embedder.name, vectors.shape[1]))
-    elif made_by[1] != vectors.shape[1]:
+        database.execute("INSERT INTO embedder VALUES (?, ?)", (store.embedder.name, dimensions))
+    elif made_by[1] != dimensions:
         raise InvalidRequest(
-            f"the embedder {made_by[0]!r} made vectors of {made_by[1]} numbers before and of {vectors.shape[1]} now; "
+            f"the embedder {made_by[0]!r} made vectors of {made_by[1]} numbers before and of {dimensions} now; "
             "run `hilt kb rebuild` to make all of them anew",
             param="embedder",
         )
