@@ -32,6 +32,8 @@ _FREQUENT_WEIGHT = 0.1
 _FULL_WEIGHT_CHARS = 5
 _MAX_WORD_CHARS = 64
 _ALIKE = 0.4
+_TEXTS_AT_ONCE = 32
+_HASH_STEP = np.uint64(0x9E3779B97F4A7C15)
 
 _BATCH_TEXTS = 64
 _TRIES = 4
@@ -82,15 +84,9 @@ class WordEmbedder(Struct, frozen=True):
         return _WORD_DIMENSIONS
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        features: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
-        rows = np.zeros((len(texts), _WORD_DIMENSIONS), np.float32)
-        for row, text in zip(rows, texts, strict=True):
-            for word, times in Counter(words(text)).items():
-                if word not in features:
-                    features[word] = _features(word[:_MAX_WORD_CHARS])
-                places, weights = features[word]
-                np.add.at(row, places, weights * np.float32(1 + math.log(times)))
-        return unit_rows(rows)
+        counted = [Counter(words(text)) for text in texts]
+        rows = [_text_rows(counted[start : start + _TEXTS_AT_ONCE]) for start in range(0, len(texts), _TEXTS_AT_ONCE)]
+        return unit_rows(np.concatenate(rows)) if rows else np.zeros((0, _WORD_DIMENSIONS), np.float32)
 
     def embed_query(self, query: str) -> Vectors:
         return self.embed([query])[0]
@@ -102,16 +98,51 @@ class WordEmbedder(Struct, frozen=True):
         return any(_likeness(one, other) >= _ALIKE for one in asked for other in found)
 
 
-def _features(word: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Where a word and its runs of characters are counted, and by how much; the sign keeps collisions from adding."""
-    framed = f"<{word}>"
-    grams = [framed[at : at + size] for size in _GRAM_SIZES for at in range(len(framed) - size + 1)]
-    damping = _FREQUENT_WEIGHT if word in FREQUENT_WORDS else min(1.0, (1 + len(word)) / _FULL_WEIGHT_CHARS)
-    share = _GRAM_WEIGHT / math.sqrt(len(grams) or 1)
-    hashes = np.array([zlib.crc32(feature.encode()) for feature in (f"={word}", *grams)], np.int64)
-    weights = np.array([1.0, *(share for _ in grams)], np.float32) * np.float32(damping)
-    signs = np.where(hashes >> 31, np.float32(-1), np.float32(1))
-    return hashes % _WORD_DIMENSIONS, weights * signs
+def _text_rows(counted: Sequence[Counter[str]]) -> Vectors:
+    """Texts, given as how often each word is in them, as float32 [len(counted), dimensions]."""
+    places = {word: place for place, word in enumerate(dict.fromkeys(word for text in counted for word in text))}
+    times = np.zeros((len(counted), len(places)), np.float32)
+    for row, text in zip(times, counted, strict=True):
+        row[[places[word] for word in text]] = [1 + math.log(count) for count in text.values()]
+    return times @ _word_rows(list(places))
+
+
+def _word_rows(vocabulary: Sequence[str]) -> Vectors:
+    """float32 [len(vocabulary), dimensions]: each word and its runs of characters counted where their hashes say. The
+    signs, which are hashed too, keep collisions from adding up."""
+    framed = [f"<{word[:_MAX_WORD_CHARS]}>" for word in vocabulary]
+    owners = np.repeat(np.arange(len(framed)), [len(word) for word in framed])
+    codes = np.frombuffer("".join(framed).encode("utf-32-le"), np.uint32).astype(np.uint64)
+    hashes = [np.array([zlib.crc32(word.encode()) for word in framed], np.uint64)]
+    counted_for = [np.arange(len(framed))]
+    for size in _GRAM_SIZES:
+        windows = max(0, len(codes) - size + 1)
+        rolled = np.full(windows, size, np.uint64)
+        for offset in range(size):
+            rolled = rolled * _HASH_STEP + codes[offset : offset + windows]
+        within = owners[:windows] == owners[len(owners) - windows :]
+        hashes.append(rolled[within])
+        counted_for.append(owners[:windows][within])
+    grams = np.bincount(np.concatenate(counted_for[1:]), minlength=len(framed))
+    weights = np.array([_damping(word) for word in vocabulary])
+    shares = weights * _GRAM_WEIGHT / np.sqrt(np.maximum(grams, 1))
+    mixed = _mixed(np.concatenate(hashes))
+    owner = np.concatenate(counted_for)
+    each = np.concatenate([weights, shares[owner[len(framed) :]]]) * np.where(mixed >> np.uint64(63), -1.0, 1.0)
+    cells = owner * _WORD_DIMENSIONS + (mixed % np.uint64(_WORD_DIMENSIONS)).astype(np.int64)
+    rows = np.bincount(cells, weights=each, minlength=len(framed) * _WORD_DIMENSIONS)
+    return rows.reshape(len(framed), _WORD_DIMENSIONS).astype(np.float32)
+
+
+def _mixed(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Hashes whose bits all depend on each other (the end of SplitMix64)."""
+    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return hashes ^ (hashes >> np.uint64(31))
+
+
+def _damping(word: str) -> float:
+    return _FREQUENT_WEIGHT if word in FREQUENT_WORDS else min(1.0, (1 + len(word)) / _FULL_WEIGHT_CHARS)
 
 
 def _trigrams(word: str) -> frozenset[str]:

@@ -3,15 +3,18 @@
 It is run by its path with what it is to read, its memory in bytes and its CPU seconds, and imports nothing of Hilt.
 """
 
+import html
 import io
 import json
 import re
 import sys
+from contextlib import suppress
 from typing import Any
 
 _MAX_CHARS = 20_000_000
 _MAX_PAGES = 20_000
 _LITTLE_CHARS = 200
+_MAX_EXTRACTED_BYTES = 2 << 20
 _LINE_END_HYPHEN = re.compile(r"(?<=[^\W\d_])-\n(?=[a-zß-ÿ])")
 
 # What the libraries raise for files that are not as they should be.
@@ -65,7 +68,8 @@ def parse_pdf(content: bytes) -> dict[str, Any]:
 
 
 def parse_html(content: bytes) -> dict[str, Any]:
-    """Title and main text of a page, as Markdown; all of its text where no main part is found."""
+    """Title and main text of a page, as Markdown; all of its text where no main part is found, or where finding it
+    would take too long."""
     import trafilatura
     from trafilatura.utils import load_html
 
@@ -77,12 +81,16 @@ def parse_html(content: bytes) -> dict[str, Any]:
         return {"title": "", "pages": [_tagless(content)]}
     title = "".join(tree.xpath("string((//title)[1])")).strip()
     plain = _plain(tree)
-    try:
-        text = trafilatura.extract(content, output_format="markdown", favor_recall=True, include_comments=False) or ""
-    except _BROKEN:
-        text = ""
+    text = ""
+    if len(content) <= _MAX_EXTRACTED_BYTES:
+        with suppress(*_BROKEN):
+            text = (
+                trafilatura.extract(content, output_format="markdown", favor_recall=True, include_comments=False) or ""
+            )
     if len(text) < _LITTLE_CHARS and len(plain) > 2 * len(text):
         text = plain
+    # Elements nested too deeply are left out of the tree.
+    text = text or _tagless(content)
     return {"title": title or "".join(tree.xpath("string((//h1)[1])")).strip(), "pages": [text[:_MAX_CHARS]]}
 
 
@@ -94,8 +102,8 @@ def _plain(tree: Any) -> str:
 
 
 def _tagless(content: bytes) -> str:
-    text = content.decode("utf-8", "replace")
-    return re.sub(r"<[^<>]{0,2000}>", " ", text)[:_MAX_CHARS]
+    text = re.sub(r"(?is)<(script|style)\b.*?(</\1\s*>|\Z)", " ", content.decode("utf-8", "replace"))
+    return html.unescape(re.sub(r"<[^<>]{0,2000}>", " ", text))[:_MAX_CHARS]
 
 
 def _confine(memory_bytes: int, cpu_s: int) -> None:
