@@ -5,6 +5,7 @@ import sys
 import typer
 
 from hilt.cli.doctor import doctor
+from hilt.cli.knowledge import kb
 from hilt.cli.parse import parse
 from hilt.cli.run import run
 from hilt.cli.schedule import schedule
@@ -29,6 +30,7 @@ app.command(name="run")(run)
 app.command(name="serve")(serve)
 app.command(name="show")(show)
 app.command(name="parse")(parse)
+app.add_typer(kb, name="kb")
 app.command(name="doctor")(doctor)
 app.add_typer(schedule, name="schedule")
 app.add_typer(trace, name="trace")
