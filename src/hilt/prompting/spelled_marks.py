@@ -29,6 +29,7 @@ _SHORTEST = 4  # characters of a dialect's mark that is no token; shorter ones, 
 _TAG = re.compile(r"<[^<>{}\s]+>|\[[^\[\]{}\s]+\]")
 _JSON_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _UNIT = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
+_SCHEMA_WORD = re.compile(r"\$?\w*")
 _NEVER = re.compile(r"(?!)")
 
 
@@ -227,11 +228,11 @@ class _Rewriting(Struct, frozen=True):
         return self.word.join(self.split(text))
 
     def value(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self.text(value)
+        if isinstance(value, str):  # templates ask for the words of schemas, such as "type" and "string"
+            return value if _SCHEMA_WORD.fullmatch(value) else self.text(value)
         if isinstance(value, dict):
             members = cast("dict[str, Any]", value)
-            return {self.text(name): self.value(member) for name, member in members.items()}
+            return {self.value(name): self.value(member) for name, member in members.items()}
         if isinstance(value, list):
             return [self.value(member) for member in cast("list[Any]", value)]
         return value
