@@ -23,6 +23,7 @@ from hilt.backends.openai_wire import (
     completion_body,
     native_body,
     taught_body,
+    text_of,
     usage_of,
 )
 from hilt.backends.protocol import ModelCard
