@@ -31,7 +31,8 @@ from hilt.prompting import Manner
 from hilt.prompting.adapting import adapt
 
 TRANSCRIPT_STOPS = ("\n\nUser:", "\nUser:", "\n\nSystem:", "\nSystem:")
-_LABEL = re.compile(r"(?im)(^|[\r\v\f\x1c-\x1e\x85\u2028\u2029])(?=[ \t]*(?:system|user|assistant)[ \t]*:)")
+_CLOSING_TAG = re.compile(r"</([\w:-]+)>")
+_LABEL = re.compile(r"(?im)(^|[\r\v\f\x1c-\x1e\x85\u2028\u2029])(?=[^\S\r\n]*(?:system|user|assistant)[^\S\r\n]*:)")
 
 
 def taught_messages(request: Request, dialect: Dialect) -> list[Message]:
@@ -39,7 +40,7 @@ def taught_messages(request: Request, dialect: Dialect) -> list[Message]:
     assistant, the system's first, then turns that alternate."""
     manner = Manner(dialect, "a prompt teaches it", "named", late_system=False, alternates=True)
     tools = () if isinstance(request.tool_choice, NoTools) else callable_tools(request)
-    messages = list(request.messages)
+    messages = [_kept_inside(message, dialect) for message in request.messages]
     demand = _demanded(request, told=bool(tools))
     if demand:
         messages = _with_demand(messages, demand)
@@ -56,6 +57,15 @@ def transcript_request(request: Request) -> Request:
     """The request whose reply ends where somebody else would speak in the transcript."""
     stops = dict.fromkeys((*request.sampling.stop, *TRANSCRIPT_STOPS))
     return replace(request, sampling=replace(request.sampling, stop=tuple(stops)))
+
+
+def _kept_inside(message: Message, dialect: Dialect) -> Message:
+    """A result that can't end its own frame, where the dialect writes results as they are between two tags."""
+    before, raw, after = dialect.results.each.partition("{content}")
+    close = _CLOSING_TAG.match(after.strip())
+    if not isinstance(message, ToolResult) or not raw or not before or close is None:
+        return message
+    return replace(message, content=re.sub(f"(?i)<(?=\\s*/\\s*{re.escape(close[1])})", "<\\\\", message.content))
 
 
 def _with_demand(messages: list[Message], demand: str) -> list[Message]:
