@@ -1,30 +1,25 @@
 """Models made ready to run, on what this machine has."""
 
 import os
-import secrets
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
-from datetime import datetime
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-import tzlocal
 from msgspec import Struct
-from platformdirs import user_cache_path, user_data_path
+from platformdirs import user_cache_path
 
-from hilt.conversation import Unavailable
+from hilt.assembly.places import new_call_id
+from hilt.backends.routing import Refusal, route, taught_dialect
+from hilt.conversation import InvalidRequest, Unavailable
 from hilt.dialects import dialect_named
 from hilt.engine.blas import Blas
 from hilt.engine.blas import load as load_blas
 from hilt.engine.configuration import Configuration, read_configuration
-from hilt.prompting import Manner, find_manner, template_source
-from hilt.settings import EngineOptions, ToolOptions, TraceOptions
+from hilt.prompting import Manner, TemplateTokenizer, find_manner, template_source
+from hilt.settings import EngineOptions, RoutingOptions
 from hilt.store import STARTER, Weights, find_model, weigh
-from hilt.tools import Approver, Registry, Runtime, builtin_tools
-from hilt.traces import Redact, TraceStore
 
 if TYPE_CHECKING:
     from hilt.backends.local import LocalBackend
@@ -91,9 +86,14 @@ def measure_machine(machine: Machine) -> "list[Throughput]":
 
 @contextmanager
 def open_backend(
-    model: str, options: EngineOptions, machine: Machine, dialect: str | None = None
+    model: str,
+    options: EngineOptions,
+    machine: Machine,
+    dialect: str | None = None,
+    routing: RoutingOptions = RoutingOptions(),
 ) -> "Generator[LocalBackend]":
-    """A running model, until the block is left; a `dialect` that is named takes the place of the one found.
+    """A running model, until the block is left; a `dialect` that is named takes the place of the one found, and of what
+    the `routing` says.
 
     Raises NotFound, Unavailable or InvalidRequest if it can't be had.
     """
@@ -106,11 +106,29 @@ def open_backend(
     folder = find_model(model)
     engine = Engine(lambda: load(folder, machine.device), options)
     try:
-        manner = find_manner(engine.loaded.tokenizer, engine.loaded.architecture, named)
+        loaded = engine.loaded
+        manner = find_manner(loaded.tokenizer, loaded.architecture, named)
+        if named is None:
+            manner = _routed(_name(model, folder), manner, loaded.tokenizer, loaded.architecture, routing)
         with closing(Constraining(engine.loaded, manner.dialect, options.grammar_cache_bytes)) as constraining:
             yield LocalBackend(engine, constraining, _name(model, folder), machine.device.kind, manner, new_call_id)
     finally:
         engine.close()
+
+
+def _routed(
+    name: str, manner: Manner, tokenizer: TemplateTokenizer, architecture: str, routing: RoutingOptions
+) -> Manner:
+    """The manner in which the routing wants the model to be spoken to. Raises InvalidRequest if it can't be."""
+    native = manner.source != "nothing"
+    match route(name, native, routing):
+        case "native":
+            return manner
+        case "text":
+            taught = taught_dialect(routing)
+            return manner if manner.dialect == taught else find_manner(tokenizer, architecture, taught)
+        case Refusal(reason):
+            raise InvalidRequest(reason)
 
 
 def describe_model(model: str, dialect: str | None = None) -> Described:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec.structs import replace
 
@@ -43,6 +43,8 @@ from hilt.traces import Record, TraceStore
 
 if TYPE_CHECKING:
     from hilt.tools.builtin.knowledge import Knowledge
+
+MakeRuntime: TypeAlias = Callable[[Sequence[str]], Runtime]
 
 # The starter model knows these tools by heart, and its context has room for few others.
 STARTER_TOOLS = (
@@ -88,11 +90,10 @@ def open_tools(
     settings: Settings,
     approver: Approver,
     *,
-    only: Sequence[str] = (),
     complain: Callable[[str], None] = lambda sentence: None,
-) -> Generator[Callable[[], Runtime]]:
-    """What makes the runtime of each conversation, until the block is left, with the tools named in `only`, or with all
-    that can run here.
+) -> Generator[MakeRuntime]:
+    """What makes the runtime of each conversation, until the block is left, with the tools of the given names, or with
+    all that can run here.
 
     `complain` is told, in a sentence, when traces are lost. Raises InvalidRequest if the rules can't be read.
     """
@@ -103,15 +104,15 @@ def open_tools(
     tools = every_tool(settings) if options.enabled else ()
     rates = Rates(time.monotonic)
     redaction = redaction_of(settings)
-    chosen = tuple(only) or options.offered
     with open_traces(settings, complain) as record:
 
-        def make() -> Runtime:
+        def make(names: Sequence[str] = ()) -> Runtime:
             results = ResultStore()
-            own = (*tools, read_result_tool(results, options.max_result_chars))
-            wanted = (*chosen, "read_result") if chosen and set(chosen) != set(STARTER_TOOLS) else chosen
+            own = (*tools, read_result_tool(results, options.max_result_chars)) if tools else ()
+            # The starter model does not know how to read on.
+            wanted = (*names, "read_result") if names and tuple(names) != STARTER_TOOLS else names
             return Runtime(
-                registry=offer(own if tools else (), capability(settings), wanted),
+                registry=offer(own, capability(settings), wanted),
                 approver=approver,
                 policy=policy,
                 dry_run=settings.policy.dry_run,
@@ -209,12 +210,12 @@ def open_performer(
     agent_options = replace(settings.agent, total_timeout_s=timeout_s)
     with (
         open_backend(model, settings.engine, machine) as backend,
-        open_tools(settings, Nobody(), only=chosen_tools(settings, model), complain=complain) as make_runtime,
+        open_tools(settings, Nobody(), complain=complain) as make_runtime,
     ):
 
         async def perform(task: Task) -> Performed:
             policy: PolicyOptions = narrowed(task.grant, settings.policy)
-            runtime = make_runtime()
+            runtime = make_runtime(chosen_tools(settings, model))
             runtime = replace(
                 runtime,
                 registry=replace(runtime.registry, tools=granted(task.grant, runtime.registry.tools)),

@@ -7,6 +7,7 @@ import typer
 from hilt.cli.doctor import doctor
 from hilt.cli.knowledge import kb
 from hilt.cli.parse import parse
+from hilt.cli.pausing import resume
 from hilt.cli.run import run
 from hilt.cli.schedule import schedule
 from hilt.cli.serve import serve
@@ -27,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(name="run")(run)
+app.command(name="resume")(resume)
 app.command(name="serve")(serve)
 app.command(name="show")(show)
 app.command(name="parse")(parse)

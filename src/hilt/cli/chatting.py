@@ -68,8 +68,8 @@ class Chat:
         """Forget what was said."""
         self._messages = self._instructions
 
-    async def say(self, text: str) -> None:
-        """Say something and show the answer. Cancelling stops the answer; what was said of it is remembered."""
+    async def say(self, text: str) -> AgentRun:
+        """Say something and show the answer; the run. Cancelling stops it, and what was said of it is remembered."""
         run = AgentRun(
             self.backend,
             self.runtime,
@@ -92,6 +92,7 @@ class Chat:
             for tip in self._tips:
                 self._activity.print(Text(f"- {tip}", "dim"))
             self._tips = []
+        return run
 
 
 class Stopwatch:

@@ -136,9 +136,10 @@ def rebuild(as_json: JsonOption = False) -> None:
 
 
 def _open() -> "Knowledge":
-    from hilt.assembly import open_knowledge
+    from hilt.assembly import load_settings
+    from hilt.assembly.tooling import open_knowledge
 
-    return open_knowledge()
+    return open_knowledge(load_settings())
 
 
 def _print_json(value: Any) -> None:

@@ -77,14 +77,15 @@ def add_task(
     ] = None,
 ) -> None:
     """Schedule a task. It will run with the tools and the policy of today, and nobody will be asked anything."""
-    from hilt.assembly import clock, current_grant
+    from hilt.assembly import clock, load_settings
+    from hilt.assembly.tooling import current_grant
     from hilt.tools.builtin.schedule import read_timing
     from hilt.tools.builtin.schedule.store import add
 
     now = clock()()
     with _stored() as kept:
         try:
-            added = add(kept, task, read_timing(when, repeat, now), current_grant(), now)
+            added = add(kept, task, read_timing(when, repeat, now), current_grant(load_settings()), now)
         except ValueError as fault:
             raise InvalidRequest(str(fault)) from fault
     print(f"task {added.id}, {_next(added)}" + (f", then {added.timing.rule}" if added.timing.rule else ""))
@@ -117,7 +118,8 @@ def run_tasks(
 ) -> None:
     """Do the tasks as they come due, one after the other, until interrupted."""
     from hilt.agent.scheduled import run_due, run_forever
-    from hilt.assembly import clock, open_performer, prepare_machine, schedule_terms
+    from hilt.assembly import clock, load_settings, prepare_machine
+    from hilt.assembly.tooling import open_performer, schedule_terms
     from hilt.tools.builtin.schedule.store import next_time
 
     now = clock()
@@ -129,7 +131,8 @@ def run_tasks(
             return
         if once and (why := terms.why_off()) is not None:
             raise Unavailable(f"nothing is begun: {why}")
-        with open_performer(model, workspace, prepare_machine(), timeout_s) as perform:
+        settings = load_settings(workspace)
+        with open_performer(model, settings, prepare_machine(), timeout_s, _tell_complaint) as perform:
             if once:
                 work = run_due(kept, now, perform, terms, tell=_tell)
             else:
@@ -155,6 +158,10 @@ def _tell(task: "Task", run: "Run") -> None:
     print(f"task {task.id}, {run.stop_reason}: {_line(run.error or run.answer)}", flush=True)
 
 
+def _tell_complaint(sentence: str) -> None:
+    print(f"hilt: {sentence}", file=sys.stderr, flush=True)
+
+
 def _complain(fault: sqlite3.Error) -> None:
     print(f"hilt: the tasks can't be read now: {fault}", file=sys.stderr, flush=True)
 
@@ -162,10 +169,10 @@ def _complain(fault: sqlite3.Error) -> None:
 @contextmanager
 def _stored() -> "Generator[Schedule]":
     """The user's tasks; a fault of their file becomes one of ours."""
-    from hilt.assembly import schedule_options
+    from hilt.assembly import load_settings
     from hilt.tools.builtin.schedule import Schedule
 
-    path = schedule_options().path
+    path = load_settings().schedule.path
     try:
         yield Schedule(path)
     except sqlite3.Error as fault:

@@ -48,7 +48,7 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print each run as a line of JSON.")] = False,
 ) -> None:
     """List the runs, the newest first."""
-    from hilt.assembly import clock, trace_options
+    from hilt.assembly import clock, load_settings
     from hilt.traces import Wanted, list_runs
 
     now = clock()()
@@ -58,7 +58,7 @@ def list_(
         tool=tool,
         since_s=None if since is None else moment(since, now).timestamp(),
     )
-    path = trace_options().path
+    path = load_settings().traces.path
     runs = list_runs(path, wanted, limit)
     if as_json:
         _write(msgspec.json.encode(run) for run in runs)
@@ -78,10 +78,10 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, with all that is kept.")] = False,
 ) -> None:
     """Show what happened in a run: its turns and calls, what took how long, and what was said if that was kept."""
-    from hilt.assembly import clock, trace_options
+    from hilt.assembly import clock, load_settings
     from hilt.traces import find_run, summary
 
-    found = find_run(trace_options().path, run_id)
+    found = find_run(load_settings().traces.path, run_id)
     if as_json:
         records = [msgspec.Raw(line) for line in _records(found)]
         _write([msgspec.json.encode({"run": summary(found), "records": records})])
@@ -111,10 +111,10 @@ def export(
     ] = None,
 ) -> None:
     """Write traces for other programs."""
-    from hilt.assembly import trace_options, version
+    from hilt.assembly import load_settings, version
     from hilt.traces import find_run, iterate_runs, otlp
 
-    path = trace_options().path
+    path = load_settings().traces.path
     traces = iterate_runs(path) if run_id is None else iter([find_run(path, run_id)])
     if form == "otlp":
         written = version()
