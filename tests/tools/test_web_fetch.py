@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.tools.web_site import PUBLIC, Answer, fetched, names, page, redirect, serving
 
@@ -260,6 +262,27 @@ def test_an_endless_page_is_cut() -> None:
 def test_servers_that_never_finish(answer: Answer, options: Json, error: str) -> None:
     result, _ = ask({"/": answer}, options=options)
     assert error in result["error"]
+
+
+HEADS = [
+    *(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 302 Found\r\n", b"HTTP/1.0 200\r\n", b"HTTP/1.1 101 Switching\r\n"),
+    *(b"HTTP/1.1 999 Odd\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 204 None\r\n"),
+]
+FIELDS = [
+    *(b"Content-Type: text/html\r\n", b"Content-Type: application/pdf\r\n", b"Content-Type: \xff/\xfe;=\r\n"),
+    *(b"Content-Type: text/plain; charset*=x'y'z\r\n", b"Content-Type: text/plain; charset=\x00\r\n"),
+    *(b"Content-Encoding: gzip\r\n", b"Content-Encoding: deflate\r\n", b"Content-Encoding: \xff\r\n"),
+    *(b"Location: /\r\n", b"Location: http://[\r\n", b"Location: \xff\x01\r\n", b"Location: ///x\r\n"),
+    *(b"Content-Length: 5\r\n", b"Content-Length: -1\r\n", b"Transfer-Encoding: chunked\r\n", b"No colon\r\n"),
+]
+BODIES = [b"", b"words", b"5\r\nwords\r\n0\r\n\r\n", b"zz\r\n", b"\x1f\x8b\x08", b"\x78\x9c", b"%PDF-1.4", b"\0" * 9]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(HEADS), st.lists(st.sampled_from(FIELDS), max_size=4), st.sampled_from(BODIES))
+def test_whatever_a_server_sends_is_read_or_refused(head: bytes, fields: list[bytes], body: bytes) -> None:
+    result, _ = ask({"/": head + b"".join(fields) + b"\r\n" + body})
+    assert isinstance(result.get("error", result.get("text")), str)
 
 
 def test_a_cancelled_fetch_ends_at_once() -> None:

@@ -1,17 +1,21 @@
 """A server on loopback that answers byte by byte as a test wants, and the web tools pointed at it."""
 
 import asyncio
+import functools
 import json
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
+import httpx2
 import msgspec
 
 from hilt.settings import WebOptions
 from hilt.tools.builtin.web import web_tools
 
+# Made once, because reading the system's certificates takes longer than most tests.
+TLS = functools.cache(httpx2.create_ssl_context)
 LOOPBACK = "127.0.0.1"
 PUBLIC = "93.184.215.14"
 
@@ -98,13 +102,15 @@ async def fetched(
 ) -> dict[str, Any]:
     """What web_fetch returns as JSON, or {"error": ...}; site.test may be private."""
     given = {"private_hosts": ("site.test",), "timeout_s": 10.0, **(options or {})}
-    tool = {tool.name: tool for tool in web_tools(WebOptions(**given), **{"resolve": names(), **made})}["web_fetch"]
+    tool = {tool.name: tool for tool in web_tools(WebOptions(**given), **{"resolve": names(), "tls": TLS, **made})}[
+        "web_fetch"
+    ]
     return await _told(tool.function(url=url, offset=offset))
 
 
 async def searched(query: str, limit: int = 5, *, options: Mapping[str, Any], **made: Any) -> dict[str, Any]:
     """What web_search returns as JSON, or {"error": ...}."""
-    tool = {tool.name: tool for tool in web_tools(WebOptions(**options), **made)}["web_search"]
+    tool = {tool.name: tool for tool in web_tools(WebOptions(**options), tls=TLS, **made)}["web_search"]
     return await _told(tool.function(query=query, limit=limit))
 
 

@@ -140,15 +140,24 @@ def _request(address: WebAddress, place: str, connect_s: float) -> httpx2.Reques
     )
 
 
-def _connection_fault(address: WebAddress, fault: Exception | None) -> str:
-    said = str(fault)
-    if "CERTIFICATE_VERIFY_FAILED" in said or "certificate verify failed" in said:
-        return f"the certificate of {address.host} can't be trusted, so the page was not fetched"
+def _connection_fault(address: WebAddress, fault: BaseException | None) -> str:
     match fault:
+        case httpx2.ConnectError() if _distrusts(fault):
+            return f"the certificate of {address.host} can't be trusted, so the page was not fetched"
         case httpx2.ConnectError() | httpx2.ConnectTimeout():
             return f"{address.authority} can't be connected to; check the address or try another source"
         case _:
             return f"{address.authority} broke off the connection; try again or try another source"
+
+
+def _distrusts(fault: BaseException) -> bool:
+    """Whether the connection failed over the certificate, as one of the causes of the fault tells."""
+    cause: BaseException | None = fault
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _location(response: httpx2.Response) -> str | None:
