@@ -4,6 +4,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -76,6 +77,17 @@ def test_what_is_forgotten_is_gone_from_the_file(tmp_path: Path) -> None:
     write(path, run("old", question="a word like quagmire"))
     write(path, run("new"), max_runs=1)
     assert all(b"quagmire" not in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_threads_share_a_store(tmp_path: Path) -> None:
+    path = tmp_path / "t.sqlite3"
+    complaints: list[str] = []
+    traces = store(path, complaints)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda number: traces.write(run(f"run{number}")), range(40)))
+    traces.close()
+    assert sorted(ids(path)) == sorted(f"run{number}" for number in range(40))
+    assert complaints == []
 
 
 def test_a_killed_writer_leaves_what_it_wrote(tmp_path: Path) -> None:
