@@ -416,10 +416,29 @@ def test_a_server_that_is_not_there() -> None:
     assert "http://127.0.0.1:" in failed.value.message
 
 
+@pytest.mark.parametrize(
+    "url", ["http://[bad", "localhost:8080/v1", "", "ftp://127.0.0.1/v1", "http://127.0.0.1:99999/v1"]
+)
+def test_addresses_that_are_none(url: str) -> None:
+    async def asked() -> None:
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            backend = RemoteBackend(RemoteModel(Address(url), "far"), client, lambda: "call_1")
+            async for _ in backend.stream(ASKED):
+                pass
+
+    with pytest.raises(Unavailable, match="can't be reached"):
+        asyncio.run(asked())
+
+
 def test_a_key_that_can_not_be_sent() -> None:
     error = failure(key="sk\nbad")
     assert "can't be sent" in error.message
     assert "sk" not in error.message
+
+
+def test_half_a_surrogate_pair() -> None:
+    with pytest.raises(InvalidRequest, match="surrogate"):
+        speak(replace(ASKED, messages=(User("\ud800"),)), Answer((GOOD["native"],)))
 
 
 def test_rejections_name_what_the_model_wrote() -> None:

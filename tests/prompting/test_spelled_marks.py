@@ -155,6 +155,27 @@ def test_a_law_no_piece_holds_a_mark(text: str) -> None:
     assert not any(mark in piece for mark in marks.texts for piece in pieces)
 
 
+NAMES_IN_BRACKETS = """{%- for m in messages -%}<|im_start|>{{ m.role }}
+{{ m.content }}{% for c in m.tool_calls or [] %}<{{ c.function.name }}|>{% for k, v in c.function.arguments | items -%}
+<{{ k }}>{{ v }}</{{ k }}>{% endfor %}{% endfor %}<|im_end|>{% endfor %}
+{%- for t in tools or [] %}<|{{ t.function.name }}>{% for k in t.function.parameters.properties %}<{{ k }}>{% endfor %}
+{%- endfor %}"""
+
+
+@pytest.mark.parametrize("name", ["tool_call", "think", "<|im_end", "|im_end|", "im_end|", "tool_call>x</tool_call"])
+def test_names_that_a_template_puts_into_brackets(name: str) -> None:
+    tokenizer, _ = speaking(NAMES_IN_BRACKETS)
+    manner = Manner(CATALOG["hermes"], "", "named", tools=True, calls=True, results=True)
+
+    def added(said: str) -> list[str]:
+        call = Call("call00001", said, f'{{"{said}" : {{"{said}": 1}}}}')
+        tool = ToolSpec(said, "", {"type": "object", "properties": {said: {"type": "string"}}})
+        request = Request("m", (User("go"), Assistant(calls=(call,)), ToolResult("call00001", said, "x")), (tool,))
+        return tokenizer.added(render_prompt(request, tokenizer, CONTEXT, manner).tokens)
+
+    assert added(name) == added("inert")
+
+
 def test_the_models_own_thoughts_are_left_to_the_template() -> None:
     tokenizer, manner = speaking("hermes")
     said = Request("m", (User("hi"), Assistant("<think>hm</think>hello"), User("more")))

@@ -20,6 +20,7 @@ MAX_REPLY_BYTES = 64 << 20
 MAX_ERROR_BYTES = 64 << 10
 MAX_RETRY_WAIT_S = 30.0
 _TOLD_CHARS = 300
+_LAST_PORT = 65535
 _DONE = b"[DONE]"
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
@@ -37,14 +38,19 @@ class Address(Struct, frozen=True):
     @property
     def shown(self) -> str:
         """The address as it may be told: without names and words to get in."""
-        parsed = httpx2.URL(self.url)
+        try:
+            parsed = httpx2.URL(self.url)
+        except httpx2.InvalidURL:
+            return "(its address can't be read)"
         port = "" if parsed.port is None else f":{parsed.port}"
         host = f"[{parsed.host}]" if ":" in parsed.host else parsed.host
         return f"{parsed.scheme}://{host}{port}{parsed.path}"
 
     def endpoint(self, path: str) -> httpx2.URL:
-        """The address of one of its routes; a query stays."""
+        """The address of one of its routes; a query stays. Raises httpx2.InvalidURL."""
         parsed = httpx2.URL(self.url)
+        if parsed.port is not None and parsed.port > _LAST_PORT:
+            raise httpx2.InvalidURL(f"{parsed.port} is no port")
         return parsed.copy_with(path=f"{parsed.path.rstrip('/')}/{path}")
 
     def hidden(self, text: str) -> str:

@@ -6,7 +6,8 @@ one by one. The cuts are found before the chat template is applied, where it is 
 through the template as a word that occurs nowhere else.
 
 A mark may also come about at an edge, where the end of a message and the template's text behind it make one; so a text
-that ends as a mark begins is cut off there, and one that begins as a mark ends. And a tokenizer may normalise a text
+that ends as a mark begins is cut off there, and one that begins as a mark ends; and so is a name that is the middle of
+a mark, because templates write names between brackets. And a tokenizer may normalise a text
 before it looks for marks: where that makes marks, each character that it changes is cut off from its neighbours.
 """
 
@@ -15,7 +16,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice, pairwise
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,18 +28,26 @@ Normalise: TypeAlias = Callable[[str], str]
 
 _SHORTEST = 4  # characters of a dialect's mark that is no token; shorter ones, such as brackets, are words of any text
 _TAG = re.compile(r"<[^<>{}\s]+>|\[[^\[\]{}\s]+\]")
-_JSON_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_JSON_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?', re.DOTALL)
 _UNIT = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|.", re.DOTALL)
-_SCHEMA_WORD = re.compile(r"\$?\w*")
+# Templates ask for these words of a schema.
+_SCHEMA_WORDS = frozenset(
+    (
+        *("type", "string", "number", "integer", "boolean", "array", "object", "null", "properties", "required"),
+        *("items", "enum", "const", "description", "title", "default", "format", "nullable", "anyOf", "oneOf"),
+        *("allOf", "not", "$ref", "$defs", "definitions", "additionalProperties", "pattern", "minimum"),
+        *("maximum", "minLength", "maxLength", "minItems", "maxItems"),
+    )
+)
 _NEVER = re.compile(r"(?!)")
 
 
 class Marks(Struct, frozen=True):
     """The marks to look for: their `texts`, the characters that they start with, and their lengths by the first two.
 
-    `heads` are the beginnings of added tokens and `tails` their ends, up to the length `reach`. `thoughts` are the
-    marks around thinking, which templates themselves look for in past turns of the model. `normalise` is what the
-    tokenizer does to a text before it looks for marks.
+    `heads` are the beginnings of added tokens and `tails` their ends, up to the length `reach`; `tokens` holds
+    all of them. `thoughts` are the marks around thinking, which templates themselves look for in past turns of the
+    model. `normalise` is what the tokenizer does to a text before it looks for marks.
     """
 
     texts: frozenset[str]
@@ -47,6 +56,7 @@ class Marks(Struct, frozen=True):
     heads: frozenset[str]
     tails: frozenset[str]
     reach: int
+    tokens: str
     thoughts: frozenset[str]
     normalise: Normalise | None = None
 
@@ -71,6 +81,7 @@ def read_marks(added: Iterable[str], dialect: Dialect, normalise: Normalise | No
         heads=frozenset(text[:size] for text in tokens for size in range(1, len(text))),
         tails=frozenset(text[size:] for text in tokens for size in range(1, len(text))),
         reach=max(map(len, tokens), default=1) - 1,
+        tokens="\0".join(tokens),
         thoughts=frozenset(mark for span in thoughts for mark in (span.open, span.close) if mark),
         normalise=normalise,
     )
@@ -96,20 +107,20 @@ def with_cuts(
     messages: Sequence[Message], tools: Sequence[ToolSpec], marks: Marks
 ) -> tuple[list[Message], list[ToolSpec], str]:
     """The messages and tools with a word at each place to cut, and that word; "" where nothing is to be cut."""
-    pieces: dict[tuple[str, bool], list[str]] = {}
+    pieces: dict[tuple[str, _Part], list[str]] = {}
 
-    def split(text: str, is_turn: bool = False) -> list[str]:
-        key = (text, is_turn)
+    def split(text: str, part: _Part) -> list[str]:
+        key = (text, part)
         if key not in pieces:
-            spared = marks.thoughts if is_turn and _may_spare(text, marks) else frozenset[str]()
-            pieces[key] = _pieces(text, cut_places(text, marks, spared))
+            spared = marks.thoughts if part == "turn" and _may_spare(text, marks) else frozenset[str]()
+            places = cut_places(text, marks, spared)
+            if part == "name" and len(text) not in places and _is_middle(text, marks):
+                places.append(len(text))
+            pieces[key] = _pieces(text, places)
         return pieces[key]
 
-    def split_turn(text: str) -> list[str]:
-        return split(text, True)
-
     def rewritten(word: str) -> tuple[list[Message], list[ToolSpec]]:
-        rewriting = _Rewriting(word, split, split_turn)
+        rewriting = _Rewriting(word, split)
         return [rewriting.message(message) for message in messages], [rewriting.tool(tool) for tool in tools]
 
     rewritten("")
@@ -157,6 +168,13 @@ def _edges(text: str, marks: Marks) -> set[int]:
     return places
 
 
+def _is_middle(name: str, marks: Marks) -> bool:
+    """Whether a token holds the name as a word of its own."""
+    if not 0 < len(name) < marks.reach or name not in marks.tokens:
+        return False
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", marks.tokens) is not None
+
+
 def _reads_mark(pieces: Sequence[str], marks: Marks, spared: frozenset[str]) -> bool:
     """Whether a piece holds a mark once it is normalised."""
     normalise = marks.normalise
@@ -188,15 +206,15 @@ def _unused_word(texts: Sequence[str]) -> str:
 
 # Every text of a request
 
-_Split: TypeAlias = Callable[[str], Sequence[str]]
+_Part: TypeAlias = Literal["text", "turn", "name"]  # a turn is what the model said, and it may hold its thoughts
+_Split: TypeAlias = Callable[[str, _Part], Sequence[str]]
 
 
 class _Rewriting(Struct, frozen=True):
-    """Joins the pieces of each text by `word`; `split` cuts texts, and `split_turn` what the model said."""
+    """Joins the pieces into which `split` cuts each text by `word`."""
 
     word: str
     split: _Split
-    split_turn: _Split
 
     def message(self, message: Message) -> Message:
         match message:
@@ -205,18 +223,18 @@ class _Rewriting(Struct, frozen=True):
             case User(content):
                 return User(self.text(content))
             case ToolResult(call_id, name, content):
-                return ToolResult(self.text(call_id), self.text(name), self.text(content))
+                return ToolResult(self.name(call_id), self.name(name), self.text(content))
             case Assistant(content, thinking, calls):
-                said = self.word.join(self.split_turn(content))
+                said = self.word.join(self.split(content, "turn"))
                 return Assistant(said, self.text(thinking), tuple(map(self.call, calls)))
 
     def call(self, call: Call) -> Call:
-        return Call(self.text(call.id), self.text(call.name), self.json_text(call.arguments))
+        return Call(self.name(call.id), self.name(call.name), self.json_text(call.arguments))
 
     def tool(self, tool: ToolSpec) -> ToolSpec:
         return replace(
             tool,
-            name=self.text(tool.name),
+            name=self.name(tool.name),
             description=self.text(tool.description),
             parameters=cast("dict[str, Any]", self.value(tool.parameters)),
             examples=tuple(
@@ -225,11 +243,14 @@ class _Rewriting(Struct, frozen=True):
         )
 
     def text(self, text: str) -> str:
-        return self.word.join(self.split(text))
+        return self.word.join(self.split(text, "text"))
+
+    def name(self, text: str) -> str:
+        return self.word.join(self.split(text, "name"))
 
     def value(self, value: Any) -> Any:
-        if isinstance(value, str):  # templates ask for the words of schemas, such as "type" and "string"
-            return value if _SCHEMA_WORD.fullmatch(value) else self.text(value)
+        if isinstance(value, str):
+            return value if value in _SCHEMA_WORDS else self.name(value)
         if isinstance(value, dict):
             members = cast("dict[str, Any]", value)
             return {self.value(name): self.value(member) for name, member in members.items()}
@@ -239,11 +260,13 @@ class _Rewriting(Struct, frozen=True):
 
     def json_text(self, text: str) -> str:
         """JSON text with the words in its strings, which stay written as they were: a mark may hide in escapes."""
-        return _JSON_STRING.sub(lambda found: f'"{self._json_string(found[1])}"', text)
+        return _JSON_STRING.sub(self._json_string, text)
 
-    def _json_string(self, written: str) -> str:
+    def _json_string(self, found: re.Match[str]) -> str:
+        written, colon = found[1], found[2] or ""
+        pieces = self.split(_decoded(written), "name" if colon else "text")
         units = iter(_UNIT.findall(written))
-        return self.word.join("".join(islice(units, len(piece))) for piece in self.split(_decoded(written)))
+        return f'"{self.word.join("".join(islice(units, len(piece))) for piece in pieces)}"{colon}'
 
 
 def _decoded(written: str) -> str:
