@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hilt.conversation import Unavailable
 from hilt.tools.builtin.knowledge import Ingested, add_text, ingest, search, sources
 from hilt.tools.builtin.knowledge.chunking import MAX_CHARS, OVERLAP_CHARS, passages
+from hilt.tools.builtin.knowledge.parsing import parse_html, parse_pdf
 from hilt.tools.builtin.knowledge.reading import Document, Unread, heading, kind_of, read_document
 from hilt.tools.builtin.knowledge.store import Store
 from tests.tools.knowledge import add, open_base, outcomes, pdf
@@ -126,6 +127,34 @@ def test_the_parser_sees_nothing_secret(monkeypatch: pytest.MonkeyPatch) -> None
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "API_KEY": "canary", "LD_PRELOAD": "canary"}
     assert isinstance(read_document("a.pdf", pdf("words"), environment), Document)
     assert set(given) == {"PATH", "LC_ALL", "PYTHONIOENCODING"}
+
+
+SOUND = pdf("First page", "Second page", title="Annual report")
+
+
+@given(st.lists(st.tuples(st.integers(0, len(SOUND) - 1), st.binary(max_size=6)), max_size=6), st.integers(0, 400))
+@settings(max_examples=60, deadline=None)
+def test_a_spoilt_pdf_is_read_or_told(spoilt: list[tuple[int, bytes]], cut: int) -> None:
+    content = bytearray(SOUND)
+    for place, other in spoilt:
+        content[place : place + len(other)] = other
+    parsed = parse_pdf(bytes(content[: len(content) - cut]))
+    assert parsed.get("error") or isinstance(parsed["pages"], list)
+
+
+@given(st.binary(max_size=300) | st.text(st.sampled_from("<>/abpdiv =\"'&;#x!-[]"), max_size=200).map(str.encode))
+@settings(max_examples=60, deadline=None)
+def test_any_bytes_as_html_are_read_or_told(content: bytes) -> None:
+    parsed = parse_html(content)
+    assert parsed.get("error") or all(isinstance(page, str) for page in parsed["pages"])
+
+
+@given(st.binary(max_size=400) | st.text(max_size=200).map(lambda text: text.encode("utf-16")))
+@settings(deadline=None)
+def test_any_bytes_are_text_or_told(content: bytes) -> None:
+    if kind_of("a.txt", content) in ("text", "markdown"):
+        read = read_document("a.txt", content, {})
+        assert isinstance(read, Unread) or not set(map(chr, range(9))) & set("".join(read.pages))
 
 
 # Passages
