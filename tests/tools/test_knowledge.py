@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hilt.conversation import Unavailable
 from hilt.tools.builtin.knowledge import Ingested, add_text, ingest, search, sources
 from hilt.tools.builtin.knowledge.chunking import MAX_CHARS, OVERLAP_CHARS, passages
-from hilt.tools.builtin.knowledge.reading import Document, Unread, kind_of, read_document
+from hilt.tools.builtin.knowledge.parsing import parse_html, parse_pdf
+from hilt.tools.builtin.knowledge.reading import Document, Unread, heading, kind_of, read_document
 from hilt.tools.builtin.knowledge.store import Store
 from tests.tools.knowledge import add, open_base, outcomes, pdf
 
@@ -128,6 +129,34 @@ def test_the_parser_sees_nothing_secret(monkeypatch: pytest.MonkeyPatch) -> None
     assert set(given) == {"PATH", "LC_ALL", "PYTHONIOENCODING"}
 
 
+SOUND = pdf("First page", "Second page", title="Annual report")
+
+
+@given(st.lists(st.tuples(st.integers(0, len(SOUND) - 1), st.binary(max_size=6)), max_size=6), st.integers(0, 400))
+@settings(max_examples=60, deadline=None)
+def test_a_spoilt_pdf_is_read_or_told(spoilt: list[tuple[int, bytes]], cut: int) -> None:
+    content = bytearray(SOUND)
+    for place, other in spoilt:
+        content[place : place + len(other)] = other
+    parsed = parse_pdf(bytes(content[: len(content) - cut]))
+    assert parsed.get("error") or isinstance(parsed["pages"], list)
+
+
+@given(st.binary(max_size=300) | st.text(st.sampled_from("<>/abpdiv =\"'&;#x!-[]"), max_size=200).map(str.encode))
+@settings(max_examples=60, deadline=None)
+def test_any_bytes_as_html_are_read_or_told(content: bytes) -> None:
+    parsed = parse_html(content)
+    assert parsed.get("error") or all(isinstance(page, str) for page in parsed["pages"])
+
+
+@given(st.binary(max_size=400) | st.text(max_size=200).map(lambda text: text.encode("utf-16")))
+@settings(deadline=None)
+def test_any_bytes_are_text_or_told(content: bytes) -> None:
+    if kind_of("a.txt", content) in ("text", "markdown"):
+        read = read_document("a.txt", content, {})
+        assert isinstance(read, Unread) or not set(map(chr, range(9))) & set("".join(read.pages))
+
+
 # Passages
 
 GUIDE = """Intro before any heading.
@@ -207,6 +236,46 @@ def test_nothing_is_lost_and_nothing_is_too_long(text: str, kind: str) -> None:
     assert set("".join(text.split())) - set("#-=`~ ") <= set(said) | set("#-=`~ ")
     assert all(passage.text.strip() for passage in found)
     assert all(len(passage.text) <= MAX_CHARS + OVERLAP_CHARS + 2 for passage in found)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<!--a-->" * 1000 + b"words",
+        b"<?xml " * 1400 + b"words",
+        b"# " + b"\t" * 300_000 + b"words",
+        b"# words" + b" #" * 200_000 + b"!",
+        b"." * 300_000 + b" words",
+        b". " * 300_000 + b"words",
+        b'."' * 300_000 + b"words",
+        b"words" * 100_000,
+        b"`" * 200_000 + b"\nwords\n" + b"#" * 200_000,
+        b"words\n---\n" * 20_000,
+    ],
+    ids=range(10),
+)
+def test_a_text_made_to_keep_its_reader_busy_is_read(content: bytes) -> None:
+    document = read_document("a.md", content, os.environ)
+    assert isinstance(document, Document)
+    assert any("words" in passage.text for passage in passages(document))
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        ("# Title", (1, "Title")),
+        ("   ###### Deep ######  ", (6, "Deep")),
+        ("# C#", (1, "C#")),
+        ("## One # two ##", (2, "One # two")),
+        ("#no", None),
+        ("#", None),
+        ("# ##", None),
+        ("    # code", None),
+        ("####### seven", None),
+    ],
+)
+def test_headings_of_markdown(line: str, read: tuple[int, str] | None) -> None:
+    assert heading(line) == read
 
 
 # Taking in
@@ -377,6 +446,30 @@ while not any(one.title == "last" for one in sources(store)):
         assert [report.outcome for report in add(knowledge, file)] == ["added" if not number else "replaced"]
     add_text(knowledge, "the end", "last")
     assert [process.wait(timeout=60) for process in readers] == [0, 0]
+
+
+def test_several_processes_may_add_at_once(tmp_path: Path) -> None:
+    """All begin with no base at all; each adds a file of its own and one that all add."""
+    writer = """
+import sys
+from pathlib import Path
+from tests.tools.knowledge import add, open_base
+folder, number = Path(sys.argv[1]), sys.argv[2]
+for turn in range(5):
+    (folder / f"{number}.txt").write_text(f"words of {number} in turn {turn}")
+    reports = add(open_base(folder / "k.sqlite3"), folder / f"{number}.txt", folder / "shared.txt")
+    assert all(report.outcome != "failed" for report in reports), reports
+"""
+    (tmp_path / "shared.txt").write_text("shared words")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    writers = [
+        subprocess.Popen([sys.executable, "-c", writer, str(tmp_path), str(number)], env=environment)
+        for number in range(4)
+    ]
+    assert [process.wait(timeout=120) for process in writers] == [0] * 4
+    store = open_base(tmp_path / "k.sqlite3").store
+    assert [Path(one.name).stem for one in sources(store)] == ["0", "1", "2", "3", "shared"]
+    assert len(search(store, "turn", 20).passages) == 4
 
 
 @pytest.mark.parametrize(

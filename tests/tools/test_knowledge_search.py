@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -230,6 +231,16 @@ def test_limits_of_the_search(tools: dict[str, Tool]) -> None:
     assert len(searching(query="apples", limit=1000).passages) == 20
     with pytest.raises(ValueError, match="limit"):
         searching(query="apples", limit=0)
+
+
+def test_results_fit_into_what_a_model_reads(tools: dict[str, Tool]) -> None:
+    long = "apples and pears of every kind are kept in the cellar. " * 18
+    for number in range(25):
+        tools["add_to_knowledge"].function(text=f"{number} {long}", title=f"{number} {'long title ' * 15}")
+    found = msgspec.json.encode(tools["search_knowledge"].function(query="apples " * 1000, limit=20))
+    listed = msgspec.json.encode(tools["list_knowledge"].function())
+    assert 8000 < len(found) < 16_000
+    assert len(listed) < 16_000
 
 
 def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

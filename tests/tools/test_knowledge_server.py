@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hilt.assembly import open_knowledge
 from hilt.conversation import InvalidRequest, Unavailable
+from hilt.settings import KnowledgeOptions
 from hilt.tools.builtin.knowledge import ServerEmbedder, add_text, embeddings_address, search, sources
 from tests.tools.knowledge import add, open_base
 
@@ -231,3 +233,28 @@ def test_vectors_of_another_length_ask_for_a_rebuild(tmp_path: Path) -> None:
         assert "hilt kb rebuild" in search(knowledge.store, "automobile").notice
         with pytest.raises(InvalidRequest, match="hilt kb rebuild"):
             add_text(knowledge, "another", "two")
+
+
+def test_options_become_a_base(tmp_path: Path) -> None:
+    path = tmp_path / "k.sqlite3"
+    assert open_knowledge(KnowledgeOptions(path)).store.embedder.name == "words-1"
+    with serving(good) as served:
+        options = KnowledgeOptions(path, "server", served.url.removesuffix("/embeddings"), "tiny", "key")
+        knowledge = open_knowledge(options, local_only=True)
+        add_text(knowledge, "The automobile needs petrol.", "one")
+        assert search(knowledge.store, "vehicle").passages
+    assert "server:tiny" in search(open_knowledge(KnowledgeOptions(path)).store, "petrol").notice
+
+
+@pytest.mark.parametrize(
+    ("url", "model", "param"),
+    [
+        ("", "tiny", "embeddings_url"),
+        ("http://127.0.0.1:1", "", "embeddings_model"),
+        ("https://embeddings.example/v1", "tiny", "embeddings_url"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told(url: str, model: str, param: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest) as told:
+        open_knowledge(KnowledgeOptions(tmp_path / "k.sqlite3", "server", url, model), local_only=True)
+    assert told.value.param == param

@@ -31,7 +31,7 @@ kb = typer.Typer(help="Your own documents, for the model to look things up in.",
 
 @kb.command()
 def add(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, and folders with all below them.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files, and folders with all below them.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each file.")] = False,
 ) -> None:
     """Add files and folders: text, Markdown, HTML, PDF and source code.

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from hilt.tools.builtin.knowledge.reading import Document
+from hilt.tools.builtin.knowledge.reading import Document, heading
 
 MAX_CHARS = 1000
 OVERLAP_CHARS = 160
 
-_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*\Z")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*\Z")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]{0,3}\s+|(?<=[。！？])")
@@ -109,8 +108,8 @@ def _fence_after(fence: str, line: str) -> tuple[str, bool]:
 
 def _heading(line: str, body: list[tuple[int, str]]) -> tuple[int, str, bool] | None:
     """Level, title, and whether the title is the line before; None if the line is no heading."""
-    if (hashes := _HEADING.match(line)) and hashes[2]:
-        return len(hashes[1]), hashes[2][:_MAX_HEADING_CHARS], False
+    if (marked := heading(line)) is not None:
+        return marked[0], marked[1][:_MAX_HEADING_CHARS], False
     above = body[-1][1].strip() if body else ""
     alone = len(body) == 1 or (len(body) > 1 and not body[-2][1].strip())
     if above and alone and len(above) <= _MAX_HEADING_CHARS and (rule := _UNDERLINE.match(line)) and len(rule[1]) > 1:

@@ -28,8 +28,11 @@ _SNIFFED_BYTES = 8192
 _MAX_TITLE_CHARS = 200
 _MAX_CONTROL_SHARE = 0.02
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "PYTHONPATH")
-_HTML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+_HTML = re.compile(
+    rb"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!--(?>.*?-->)\s*+)*+<(?:!doctype\s+html|html|head|body)\b", re.I | re.S
+)
 _FIRST_HEADING = re.compile(r"\s*#{1,6} +(\S.*)")
+_NUMBER_SIGNS = re.compile(r" {0,3}(#{1,6})(?:[ \t]|\Z)")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 # Logs are text although they hold escape sequences; other control characters are no sign of text.
 _GARBLE = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
@@ -132,9 +135,22 @@ def clean(text: str) -> str:
     return _CONTROL.sub(" ", text).encode("utf-8", "replace").decode()
 
 
+def heading(line: str) -> tuple[int, str] | None:
+    """Level and title of a Markdown heading that begins with number signs; None if the line is none."""
+    marked = _NUMBER_SIGNS.match(line)
+    if marked is None:
+        return None
+    title = line[marked.end() :].strip()
+    unclosed = title.rstrip("#")
+    if unclosed[-1:] in ("", " ", "\t"):
+        title = unclosed.rstrip()
+    return (len(marked[1]), title) if title else None
+
+
 def _heading_in(text: str) -> str:
-    found = re.search(r"^ {0,3}# +(\S.*?)(?: +#+)?\s*$", text[:_SNIFFED_BYTES], re.M)
-    return found[1] if found else ""
+    """The first heading of the first level near the beginning; "" if there is none."""
+    found = (heading(line) for line in text[:_SNIFFED_BYTES].splitlines())
+    return next((each[1] for each in found if each is not None and each[0] == 1), "")
 
 
 def _parse_apart(kind: str, content: bytes, environment: Mapping[str, str], timeout_s: float) -> _Parsed | Unread:

@@ -14,6 +14,10 @@ from hilt.tools.builtin.knowledge.store import SourceRecord, digest_of, is_empty
 from hilt.tools.tool import Change, Tool, tool
 
 _MAX_LISTED = 100
+# Below the runtime's cap, so that whole passages are left out here and none is cut in the middle of its JSON.
+_MAX_RESULT_CHARS = 12_000
+_MEMBER_CHARS = 60
+_MAX_QUERY_CHARS = 500
 _EMPTY = "the knowledge base is empty; add documents with `hilt kb add PATH`"
 
 
@@ -26,7 +30,7 @@ class Passage(Struct, frozen=True):
 
 
 class Passages(Struct, frozen=True):
-    """What was found, best first; `notice` says what the search could not do."""
+    """What was found, best first, as much as fits into a result; `notice` says what the search could not do."""
 
     query: str
     passages: tuple[Passage, ...]
@@ -51,7 +55,7 @@ class Listed(Struct, frozen=True):
 
 
 class Sources(Struct, frozen=True):
-    """The sources by name; `omitted` counts those beyond the first 100."""
+    """The sources by name; `omitted` counts those beyond the first 100, or fewer if they are long."""
 
     sources: tuple[Listed, ...]
     omitted: int | msgspec.UnsetType = msgspec.UNSET
@@ -93,8 +97,9 @@ def knowledge_tools(knowledge: Knowledge) -> tuple[Tool, ...]:
             found = search(store, query, limit)
         except HiltError as fault:
             raise ValueError(fault.message) from fault
-        passages = tuple(Passage(one.text, one.title, one.place) for one in found.passages)
-        return Passages(query, passages, found.notice or msgspec.UNSET)
+        passages = [Passage(one.text, one.title, one.place) for one in found.passages]
+        shown = _fitting([len(one.text) + len(one.title) + len(one.place) for one in passages])
+        return Passages(query[:_MAX_QUERY_CHARS], tuple(passages[:shown]), found.notice or msgspec.UNSET)
 
     def plan_adding(text: str, title: str) -> Sequence[Change]:
         try:
@@ -142,10 +147,21 @@ def knowledge_tools(knowledge: Knowledge) -> tuple[Tool, ...]:
             known = sources(store)
         except HiltError as fault:
             raise ValueError(fault.message) from fault
-        left_out = len(known) - _MAX_LISTED
-        return Sources(tuple(_listed(one) for one in known[:_MAX_LISTED]), left_out if left_out > 0 else msgspec.UNSET)
+        shown = min(_MAX_LISTED, _fitting([len(one.title) + len(one.name) for one in known]))
+        left_out = len(known) - shown
+        return Sources(tuple(_listed(one) for one in known[:shown]), left_out if left_out > 0 else msgspec.UNSET)
 
     return search_knowledge, add_to_knowledge, list_knowledge
+
+
+def _fitting(sizes: Sequence[int]) -> int:
+    """How many of the first fit into a result: at least one."""
+    room = _MAX_RESULT_CHARS
+    for place, size in enumerate(sizes):
+        room -= size + _MEMBER_CHARS
+        if room < 0:
+            return max(1, place)
+    return len(sizes)
 
 
 def _cited(found: Passages) -> Sequence[Source]:
