@@ -87,7 +87,7 @@ def plan_edit(workspace: Path, path: str, old_text: str, new_text: str, *, repla
 
 def delete(workspace: Path, path: str) -> FileDeleted:
     """Delete a file; of a link only the link. ValueError for what is no file, or has other names."""
-    with open_folder_of(workspace, relative_parts(workspace, path), follow=False) as place:
+    with open_folder_of(workspace, relative_parts(workspace, path), follow=False) as place, locked(place.folder):
         size_bytes = _deletable_bytes(place)
         try:
             os.unlink(place.name, dir_fd=place.folder)
