@@ -151,6 +151,8 @@ def _is_there(workspace: Path, parts: tuple[str, ...]) -> bool:
 def _text_at(place: Place) -> tuple[os.stat_result, str]:
     """The file's status and its text, byte for byte. It is opened for writing, so what may not be written isn't."""
     try:
+        # Looked at beforehand as well, because to open some devices is to do something already.
+        check_plain(os.stat(place.name, dir_fd=place.folder, follow_symlinks=False), place.path)
         opened = os.open(place.name, _OPEN, dir_fd=place.folder)
     except FileNotFoundError:
         raise ValueError(
@@ -158,7 +160,6 @@ def _text_at(place: Place) -> tuple[os.stat_result, str]:
             "there is"
         ) from None
     except OSError as fault:
-        check_plain(os.stat(place.name, dir_fd=place.folder, follow_symlinks=False), place.path)
         raise ValueError(f"{place.path!r} can't be changed: {fault.strerror}") from None
     with contextlib.closing(os.fdopen(opened, "rb", buffering=0)) as file:
         status = os.fstat(opened)
