@@ -411,12 +411,45 @@ def test_paths_are_made_canonical(name: str, path: str, meant: str, tools: dict[
     (workspace / "to_a").symlink_to("a")
     (workspace / "to_file").symlink_to("to_a/it.txt")
     given = path.format(workspace=workspace)
-    (normalise,) = tools[name].normalisers
+    normalise = tools[name].normalisers[-1]
     normalised = normalise({"path": given, "other": 3})
     assert normalised.arguments == {"path": meant, "other": 3}
     assert len(normalised.warnings) == (given != meant)
     assert normalise(normalised.arguments).warnings == ()
     assert normalise({"path": 3}).arguments == {"path": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "meant"),
+    [
+        ("create_file", {"file_path": "./a", "content": "x"}, {"path": "a", "text": "x"}),
+        ("create_file", {"path": "a", "file": "b", "text": "x"}, {"path": "a", "file": "b", "text": "x"}),
+        ("create_file", {"path": "a", "content": "x", "body": "y"}, {"path": "a", "content": "x", "body": "y"}),
+        ("edit_file", {"path": "a", "old_str": "x", "new_str": "y"}, {"path": "a", "old_text": "x", "new_text": "y"}),
+        ("read_file", {"filename": "{workspace}/a"}, {"path": "a"}),
+        ("list_files", {"directory": "./"}, {"path": "."}),
+        ("list_files", {}, {}),
+        ("search_files", {"pattern": "x", "folder": "a/.."}, {"query": "x", "path": "."}),
+    ],
+)
+def test_other_names_of_arguments_are_understood(
+    name: str, given: dict[str, str], meant: dict[str, str], tools: dict[str, Tool], workspace: Path
+) -> None:
+    arguments: dict[str, Any] = {key: value.format(workspace=workspace) for key, value in given.items()}
+    for normalise in tools[name].normalisers:
+        arguments = normalise(arguments).arguments
+    assert arguments == meant
+
+
+@pytest.mark.parametrize(
+    "path", ["．．/secret.txt", "‥/secret.txt", "a／..／secret.txt", "..\\secret.txt", "%2e%2e/secret.txt"]
+)
+def test_what_only_looks_like_a_way_out_is_a_name(path: str, ask: Ask, workspace: Path, outside: Path) -> None:
+    assert "there is nothing at" in ask("read_file", path=path)["error"]
+    before = tree(outside)
+    made = ask("create_file", path=path, text="new")["path"]
+    assert (workspace / made).read_text() == "new"
+    assert tree(outside) == before
 
 
 def test_another_spelling_of_a_name_is_known_by_its_file(workspace: Path) -> None:

@@ -87,7 +87,7 @@ def plan_edit(workspace: Path, path: str, old_text: str, new_text: str, *, repla
 
 def delete(workspace: Path, path: str) -> FileDeleted:
     """Delete a file; of a link only the link. ValueError for what is no file, or has other names."""
-    with open_folder_of(workspace, relative_parts(workspace, path), follow=False) as place:
+    with open_folder_of(workspace, relative_parts(workspace, path), follow=False) as place, locked(place.folder):
         size_bytes = _deletable_bytes(place)
         try:
             os.unlink(place.name, dir_fd=place.folder)
@@ -151,6 +151,8 @@ def _is_there(workspace: Path, parts: tuple[str, ...]) -> bool:
 def _text_at(place: Place) -> tuple[os.stat_result, str]:
     """The file's status and its text, byte for byte. It is opened for writing, so what may not be written isn't."""
     try:
+        # Looked at beforehand as well, because to open some devices is to do something already.
+        check_plain(os.stat(place.name, dir_fd=place.folder, follow_symlinks=False), place.path)
         opened = os.open(place.name, _OPEN, dir_fd=place.folder)
     except FileNotFoundError:
         raise ValueError(
@@ -158,7 +160,6 @@ def _text_at(place: Place) -> tuple[os.stat_result, str]:
             "there is"
         ) from None
     except OSError as fault:
-        check_plain(os.stat(place.name, dir_fd=place.folder, follow_symlinks=False), place.path)
         raise ValueError(f"{place.path!r} can't be changed: {fault.strerror}") from None
     with contextlib.closing(os.fdopen(opened, "rb", buffering=0)) as file:
         status = os.fstat(opened)

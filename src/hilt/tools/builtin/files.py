@@ -28,6 +28,7 @@ from hilt.tools.builtin.file_changes import (
     plan_edit,
 )
 from hilt.tools.builtin.file_search import Matches, search
+from hilt.tools.builtin.spellings import also_named
 from hilt.tools.tool import Tool, tool
 
 EntryKind: TypeAlias = Literal["file", "folder", "link", "other"]
@@ -36,6 +37,8 @@ _MAX_ENTRIES = 200
 # Below the runtime's cap, so that a long file is cut here, at its end and marked, and not in the middle of its JSON.
 _MAX_FILE_BYTES = 12_000
 _MAX_SCANNED_BYTES = 100_000_000
+_PATH_NAMES = ("file", "filename", "file_name", "file_path", "filepath")
+_FOLDER_NAMES = ("folder", "directory", "dir", "folder_path", "directory_path")
 
 
 class Entry(Struct, frozen=True):
@@ -79,6 +82,8 @@ def file_tools(workspace: Path) -> tuple[Tool, ...]:
 
 def _reading_tools(workspace: Path) -> tuple[Tool, ...]:
     canonical = canonical_paths(workspace, "path")
+    file = also_named(path=_PATH_NAMES)
+    folder = also_named(path=_FOLDER_NAMES)
 
     @tool(
         effect="read",
@@ -86,7 +91,7 @@ def _reading_tools(workspace: Path) -> tuple[Tool, ...]:
         permission="files:read",
         domain="files",
         keywords=("folder", "directory", "files", "workspace"),
-        normalisers=(canonical,),
+        normalisers=(folder, canonical),
         untrusted=True,
     )
     def list_files(
@@ -107,7 +112,7 @@ def _reading_tools(workspace: Path) -> tuple[Tool, ...]:
         permission="files:read",
         domain="files",
         keywords=("text", "content", "open", "show", "workspace"),
-        normalisers=(canonical,),
+        normalisers=(file, canonical),
         untrusted=True,
     )
     def read_file(
@@ -128,7 +133,7 @@ def _reading_tools(workspace: Path) -> tuple[Tool, ...]:
         domain="files",
         keywords=("lines", "range", "long", "part"),
         examples=(("Show me lines 120 to 160 of server.log", {"path": "server.log", "first_line": 120, "lines": 41}),),
-        normalisers=(canonical,),
+        normalisers=(file, canonical),
         untrusted=True,
     )
     def read_file_part(
@@ -148,7 +153,7 @@ def _reading_tools(workspace: Path) -> tuple[Tool, ...]:
         domain="files",
         keywords=("find", "grep", "text", "lines", "occurrences", "workspace"),
         examples=(("Where is the port set in the YAML files?", {"query": "port:", "glob": "*.yaml"}),),
-        normalisers=(canonical,),
+        normalisers=(also_named(path=_FOLDER_NAMES, query=("text", "pattern")), canonical),
         untrusted=True,
     )
     def search_files(
@@ -171,7 +176,10 @@ def _changing_tools(workspace: Path) -> tuple[Tool, ...]:
         domain="files",
         keywords=("write", "save", "new", "text", "workspace"),
         examples=(("Write 'hello' into greeting.txt", {"path": "greeting.txt", "text": "hello\n"}),),
-        normalisers=(canonical_paths(workspace, "path", follow=False),),
+        normalisers=(
+            also_named(path=_PATH_NAMES, text=("content", "contents", "body")),
+            canonical_paths(workspace, "path", follow=False),
+        ),
         plan=partial(plan_create, workspace),
     )
     def create_file(
@@ -193,7 +201,12 @@ def _changing_tools(workspace: Path) -> tuple[Tool, ...]:
                 {"path": "config.toml", "old_text": "port = 80\n", "new_text": "port = 8080\n"},
             ),
         ),
-        normalisers=(canonical_paths(workspace, "path"),),
+        normalisers=(
+            also_named(
+                path=_PATH_NAMES, old_text=("old_str", "old_string", "old"), new_text=("new_str", "new_string", "new")
+            ),
+            canonical_paths(workspace, "path"),
+        ),
         plan=partial(plan_edit, workspace),
     )
     def edit_file(
@@ -212,7 +225,10 @@ def _changing_tools(workspace: Path) -> tuple[Tool, ...]:
         domain="files",
         keywords=("remove", "erase", "workspace"),
         examples=(("Delete draft.txt", {"path": "draft.txt"}),),
-        normalisers=(canonical_paths(workspace, "path", follow=False),),
+        normalisers=(
+            also_named(path=_PATH_NAMES),
+            canonical_paths(workspace, "path", follow=False),
+        ),
         plan=partial(plan_delete, workspace),
     )
     def delete_file(

@@ -14,6 +14,7 @@ from hilt.tools.builtin.note_files import NoteFile, parsed, rendered
 from hilt.tools.builtin.note_folder import discard, is_there, open_shelf, put_note, remember_last_id
 from hilt.tools.builtin.note_index import MAX_FILE_BYTES, Indexed, Shelf, by_id, by_words, consulted, newest
 from hilt.tools.builtin.replacing import read_plain, write_over
+from hilt.tools.builtin.spellings import also_named
 from hilt.tools.builtin.text_edits import short_diff
 from hilt.tools.tool import Change, Tool, tool
 
@@ -69,6 +70,7 @@ def _keeping_tools(notes: Notes) -> tuple[Tool, ...]:
         permission="notes:write",
         domain="notes",
         keywords=("remember", "write down", "memo", "save"),
+        normalisers=(also_named(text=("content", "note", "body")),),
         plan=add_plan,
     )
     def add_note(text: Annotated[str, Field(description="The text of the note.")]) -> Note:
@@ -81,6 +83,7 @@ def _keeping_tools(notes: Notes) -> tuple[Tool, ...]:
         permission="notes:read",
         domain="notes",
         keywords=("remember", "find", "memo", "look up"),
+        normalisers=(also_named(query=("text", "keywords", "words")),),
         untrusted=True,
     )
     def search_notes(
@@ -97,6 +100,7 @@ def _keeping_tools(notes: Notes) -> tuple[Tool, ...]:
         domain="notes",
         keywords=("memo", "show", "whole"),
         examples=(("Show me note 12", {"id": 12}),),
+        normalisers=(also_named(id=("note_id", "number")),),
         untrusted=True,
     )
     def read_note(id: Annotated[int, Field(description="The number of the note.")]) -> Note:
@@ -120,6 +124,7 @@ def _changing_tools(notes: Notes) -> tuple[Tool, ...]:
         domain="notes",
         keywords=("memo", "change", "correct", "update"),
         examples=(("Change note 12 to: dentist at 9", {"id": 12, "text": "dentist at 9"}),),
+        normalisers=(also_named(id=("note_id", "number"), text=("content", "note", "body")),),
         plan=edit_plan,
     )
     def edit_note(
@@ -136,6 +141,7 @@ def _changing_tools(notes: Notes) -> tuple[Tool, ...]:
         domain="notes",
         keywords=("memo", "remove", "forget"),
         examples=(("Delete note 12", {"id": 12}),),
+        normalisers=(also_named(id=("note_id", "number")),),
         plan=delete_plan,
     )
     def delete_note(id: Annotated[int, Field(description="The number of the note.")]) -> NoteDeleted:
@@ -159,7 +165,8 @@ def save(notes: Notes, text: str) -> Note:
 def search(notes: Notes, query: str, limit: int) -> tuple[Note, ...]:
     """The notes that hold words beginning with those of the query: all of them, or, if no note has all, any.
 
-    The query "*" and the empty one find the newest notes. At most 50 are found; ValueError if `limit` is under 1.
+    The query "*" and the empty one find the newest notes. At most 50 are found, and of those written by hand at most
+    20,000 characters are shown; ValueError if `limit` is under 1.
     """
     if limit < 1:
         raise ValueError("limit must be at least 1")
@@ -171,7 +178,7 @@ def search(notes: Notes, query: str, limit: int) -> tuple[Note, ...]:
             found, _ = _consult(shelf, lambda database: newest(database, most))
         else:
             found, _ = _consult(shelf, lambda database: by_words(database, query, most))
-    return tuple(_note(each) for each in found)
+    return tuple(Note(each.id, _shortened(each.text, _MAX_NOTE_CHARS), each.created) for each in found)
 
 
 def read(notes: Notes, note_id: int) -> Note:
@@ -218,8 +225,8 @@ def _checked(text: str) -> str:
     return text
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _MAX_SHOWN_CHARS else f"{text[:_MAX_SHOWN_CHARS]}…"
+def _shortened(text: str, most: int = _MAX_SHOWN_CHARS) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _note(found: Indexed) -> Note:
