@@ -20,15 +20,21 @@ from hilt.conversation import InvalidRequest
 from hilt.settings import PolicyOptions, Settings, TraceOptions
 from hilt.store import STARTER
 from hilt.tools import (
+    Allow,
     Approver,
+    Ask,
     Capability,
+    Deny,
     Nobody,
     Rates,
     ResultStore,
     Runtime,
+    Situation,
     Switch,
     Tool,
     builtin_tools,
+    decide,
+    names,
     offer,
     policy_of,
     read_result_tool,
@@ -70,7 +76,6 @@ def every_tool(settings: Settings) -> tuple[Tool, ...]:
     """
     now = clock()
     options = settings.tools
-    local_only = settings.policy.local_only
 
     async def apart(function: Callable[..., Any], arguments: dict[str, Any], timeout_s: float) -> Any:
         return await run_in_process(function, arguments, timeout_s=timeout_s, local_only=True)
@@ -81,8 +86,8 @@ def every_tool(settings: Settings) -> tuple[Tool, ...]:
         *schedule_tools(Schedule(settings.schedule.path), now, lambda: current_grant(settings)),
     )
     timed = tuple(replace(tool, timeout_s=options.timeout_s) for tool in own)
-    forbids = _forbids(settings)
-    return (*timed, *web_tools(settings.web, apart=apart, forbids=forbids), *_loaded(options.files, local_only))
+    web = web_tools(settings.web, apart=apart, forbids=_forbids(settings))
+    return (*timed, *web, *_loaded(options.files))
 
 
 @contextmanager
@@ -229,20 +234,25 @@ def open_performer(
 
 
 def _forbids(settings: Settings) -> Callable[[str], str | None]:
-    """Why a redirect of the web must not be followed: where the rules forbid to read its address."""
-    from hilt.tools import Deny, Situation, decide
-
+    """Why a redirect must not be followed: where the rules forbid its address, or where they allow certain addresses
+    and not this one."""
     policy = policy_of(settings.policy)
+    fetch = next(tool for tool in web_tools(settings.web) if tool.name == "web_fetch")
+    choosy = any(rule.arguments and names(rule, fetch) for rule in policy.allow)
 
     def forbids(url: str) -> str | None:
-        fetch = next(tool for tool in web_tools(settings.web) if tool.name == "web_fetch")
-        verdict = decide(policy, fetch, {"url": url}, Situation(), attended=True)
-        return verdict.text if isinstance(verdict, Deny) else None
+        match decide(policy, fetch, {"url": url}, Situation(), attended=True):
+            case Deny(text):
+                return text
+            case Ask() if choosy:
+                return "the rules allow other addresses only; call web_fetch with this one to have it asked about"
+            case Ask() | Allow():
+                return None
 
     return forbids
 
 
-def _loaded(paths: Sequence[Path], local_only: bool) -> tuple[Tool, ...]:
+def _loaded(paths: Sequence[Path]) -> tuple[Tool, ...]:
     if not paths:
         return ()
     from hilt.tools.loading import load_tools

@@ -7,6 +7,7 @@ in a trace. Results are of several sizes.
 
 import argparse
 import asyncio
+import inspect
 import json
 import tempfile
 import time
@@ -98,7 +99,7 @@ async def measured(made: Tool, runtime: Runtime, chars: int, calls: int) -> Over
     call = Call("c1", made.name, '{"query": "what is it", "limit": "3"}')
     direct: list[float] = []
     through: list[float] = []
-    asynchronous = asyncio.iscoroutinefunction(made.function)
+    asynchronous = inspect.iscoroutinefunction(made.function)
     for number in range(calls + 5):
         began_s = time.perf_counter()
         value = made.function(query="what is it", limit=3)
