@@ -111,11 +111,11 @@ def open_tools(
     redaction = redaction_of(settings)
     with open_traces(settings, complain) as record:
 
-        def make(names: Sequence[str] = ()) -> Runtime:
+        def make(only: Sequence[str] = ()) -> Runtime:
             results = ResultStore()
             own = (*tools, read_result_tool(results, options.max_result_chars)) if tools else ()
             # The starter model does not know how to read on.
-            wanted = (*names, "read_result") if names and tuple(names) != STARTER_TOOLS else names
+            wanted = (*only, "read_result") if only and tuple(only) != STARTER_TOOLS else only
             return Runtime(
                 registry=offer(own, capability(settings), wanted),
                 approver=approver,
