@@ -75,6 +75,8 @@ NAMED = [
     ("password=hunter2", "password=[redacted:password]"),
     ("PASSWORD = hunter2 ; comment", "PASSWORD = [redacted:password] ; comment"),
     ("password: correct horse battery staple", "password: [redacted:password]"),
+    ("PASSWORD=ab,c{d", "PASSWORD=[redacted:password]"),
+    ("  password: abc,", "  password: [redacted:password],"),
     ("DB_PASSWORD='two words'", "DB_PASSWORD='[redacted:password]'"),
     ("export API_KEY=abc", "export API_KEY=[redacted:secret]"),
     ("api_key: abc123", "api_key: [redacted:secret]"),
@@ -130,6 +132,7 @@ HARMLESS = [
     "temperatures 1234567890123456, order 4111111111111112, 12:30:45, 1,234,567.89",
     "0.1 0.12345678901 1e-10 1700000000 1700000000000 3.141592653589793 127.0.0.1 ::1",
     "The meeting on 2026-11-21 costs 1200-1500 in room 12-34, see pages 100-200 and 5551234.",
+    "Secret: The best of them; the password: at least 8 letters; password: too short; password: must have a digit",
     "and/or 1/2 w/o https://x.test/home/anna/a a//b </p> // comment",
 ]
 

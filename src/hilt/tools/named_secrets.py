@@ -31,9 +31,11 @@ _ABOUT = re.compile(
 )
 _NO_SECRET = re.compile(
     r"(?i)(?:none|null|nil|true|false|undefined|str|string|bytes|int|integer|bool|boolean|object|any|number|char|text"
-    r"|required|optional|yes|no|on|off|unset|empty|missing|invalid|valid|expired|wrong|incorrect|[*x•.…_-]+|\?+"
+    r"|required|optional|yes|no|on|off|unset|empty|missing|invalid|valid|expired|wrong|incorrect"
+    r"|a|an|and|are|at|be|can|cannot|do|enter|for|has|have|in|is|it|may|must|never|not|of|or|please|see|should|that|the|this"
+    r"|to|too|use|was|we|were|you|your|[*x•.…_-]+|\?+"
     r"|<[^<>\n]{0,80}>|\{\{?[^{}\n]{0,80}\}\}?|\$\{?\(?[A-Za-z_][\w.:-]{0,80}\)?\}?|%[A-Za-z_]{1,80}%"
-    r"|optional\[[\w. |]{1,40}\]|your[_ -]?[\w -]{0,40}|\[redacted:[a-z-]{1,40}\]?)"
+    r"|optional\[[\w. |]{1,40}\]|your[_ -][a-z_ -]{0,40}|\[redacted:[a-z-]{1,40}\]?)"
 )
 _CODE = re.compile(
     r"(?:os|self|cls|this|args|config|settings|env|environ|process|request|req|options|opts|params|ctx|cfg|event|secrets"
@@ -47,6 +49,8 @@ _SPACE = re.compile(r"\s")
 _DIGIT = re.compile(r"[0-9]")
 _BARE = re.compile(r"[^\s\"'`,;&<>(){}\[\]|\\]{1,128}+|\[redacted:[a-z-]{1,40}\][^\s\"'`,;&<>(){}\[\]|\\]*")
 _MORE = re.compile(r"[^\s\"'`,;&<>(){}\[\]|\\]++")
+_MORE_WORDS = re.compile(r"(?: [\w!?.,'-]+){1,12}[ \t]*")
+_MORE_SIGNS = re.compile(r"[,<>{}|][^\s&;\"']*[A-Za-z0-9][^\s&;\"']*[ \t]*")
 _LINE = re.compile(r"[^\r\n]{1,300}")
 _LINE_START = re.compile(r"(?:^|\n)[ \t]*(?:export[ \t]+|-[ \t]+|set[ \t]+)?[\"']?[\w.-]{0,60}\Z")
 _QUOTED = {
@@ -127,8 +131,8 @@ def _value(text: str, named: _Named, at: int) -> tuple[int, int] | None:
         end = more.end()
     if named.is_strong and _starts_line(text, named.start) and (line := _LINE.match(text, at)):
         rest = text[end : line.end()]
-        # A passphrase has spaces; a comment, another assignment or the rest of a program is no part of it.
-        if rest.strip() and re.fullmatch(r"(?: [\w!?.,'-]+){1,12}\s*", rest):
+        # A passphrase has spaces, a password signs; a comment, an assignment or the rest of a program is no part of it.
+        if _MORE_WORDS.fullmatch(rest) or _MORE_SIGNS.fullmatch(rest):
             end += len(rest.rstrip())
     return start, end
 
