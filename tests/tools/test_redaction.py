@@ -236,6 +236,21 @@ def test_json_keeps_its_form_where_nothing_goes() -> None:
     assert redact(text, SECRETS) == wanted
 
 
+@pytest.mark.parametrize("inner", ['{"password": "a\\"b"}', '{"secret": 12}', "[4111111111111111]"])
+def test_json_of_any_depth_stays_json(inner: str) -> None:
+    opening, closing = "[" * 50_000, "]" * 50_000
+    shown = redact(opening + inner + closing, ALL)
+    assert shown.startswith(opening)
+    assert shown.endswith(closing)
+    assert "[redacted:" in json.dumps(json.loads(shown[50_000:-50_000]))
+    assert redact(f"[{'9' * 5000}, {inner}]", ALL).startswith("[999")
+
+
+@pytest.mark.parametrize("end", ["", "]", "}" * 60_000, '"\\q"' + "]" * 50_000, 'nonsense,"' + "]" * 50_000, "\0"])
+def test_broken_json_is_text(end: str) -> None:
+    assert redact("[" * 50_000 + " password=hunter2 " + end, SECRETS).count("[redacted:password]") == 1
+
+
 PIECES = st.sampled_from(
     [secret for _, secret in SHAPES]
     + [text for text, _ in NAMED + PERSONAL_FACTS]

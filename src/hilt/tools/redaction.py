@@ -120,12 +120,37 @@ def _is_json(text: str) -> bool:
     if not text.lstrip(" \t\r\n").startswith(("{", "[", '"')):
         return False
     try:
-        json.loads(text)
+        json.loads(text, parse_int=str, parse_float=str)
     except RecursionError:
-        return True  # it was well as deep as could be looked
+        return _is_json_by_tokens(text)
     except ValueError:
         return False
     return True
+
+
+def _is_json_by_tokens(text: str) -> bool:
+    """Whether a text that is nested too deeply to be read at once has the tokens of JSON, each bracket with its other.
+    That is less than being JSON, and enough to be taken apart."""
+    open_brackets: list[str] = []
+    end = 0
+    for token in _TOKEN.finditer(text):
+        if text[end : token.start()].strip(" \t\r\n"):
+            return False
+        end = token.end()
+        match token.group()[0]:
+            case "[" | "{" as bracket:
+                open_brackets.append(bracket)
+            case "]" | "}" as bracket:
+                if not open_brackets or open_brackets.pop() + bracket not in ("[]", "{}"):
+                    return False
+            case '"':
+                try:
+                    json.loads(token.group(), strict=False)
+                except ValueError:
+                    return False
+            case _:
+                pass
+    return not open_brackets and not text[end:].strip(" \t\r\n")
 
 
 class _Part(Struct, frozen=True):
