@@ -4,7 +4,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import aclosing, closing, contextmanager
 from datetime import datetime
 from importlib.metadata import version as installed_version
@@ -18,6 +18,7 @@ from platformdirs import user_cache_path, user_data_path
 
 from hilt.agent.loop import AgentRun
 from hilt.agent.scheduled import Perform, Performed, Terms
+from hilt.backends import Backend
 from hilt.conversation import RunFinished, Unavailable, User
 from hilt.dialects import dialect_named
 from hilt.engine.blas import Blas
@@ -194,27 +195,31 @@ def schedule_terms(timeout_s: float) -> Terms:
 
 @contextmanager
 def open_performer(model: str, workspace: Path, machine: Machine, timeout_s: float) -> Generator[Perform]:
-    """What carries out scheduled tasks with a model, until the block is left: each in a conversation of its own, with
-    the tools of its grant, and with nobody to ask."""
-    tools = _tools(workspace)
+    """What carries out scheduled tasks with a model, until the block is left."""
     with open_backend(model, EngineOptions(), machine) as backend:
+        yield performer(backend, _tools(workspace), PolicyOptions(), timeout_s)
 
-        async def perform(task: Task) -> Performed:
-            policy = narrowed(task.grant, PolicyOptions())
-            offered = tuple(tool for tool in granted(task.grant, tools) if tool.name not in policy.deny)
-            run = AgentRun(
-                backend,
-                Runtime(Registry(offered), Nobody()),
-                (User(task.text),),
-                model=backend.card.id,
-                clock=time.monotonic,
-                options=AgentOptions(total_timeout_s=timeout_s),
-            )
-            reason = ""
-            async with aclosing(run.stream()) as events:
-                async for event in events:
-                    if isinstance(event, RunFinished):
-                        reason = event.reason
-            return Performed(reason, run.messages[-1].content)
 
-        yield perform
+def performer(backend: Backend, tools: Sequence[Tool], current: PolicyOptions, timeout_s: float) -> Perform:
+    """What carries out scheduled tasks: each in a conversation of its own, with those of the tools that its grant names
+    and the policy of its creation, narrowed by the current one. Nobody is there to be asked."""
+
+    async def perform(task: Task) -> Performed:
+        policy = narrowed(task.grant, current)
+        offered = tuple(tool for tool in granted(task.grant, tools) if tool.name not in policy.deny)
+        run = AgentRun(
+            backend,
+            Runtime(Registry(offered), Nobody()),
+            (User(task.text),),
+            model=backend.card.id,
+            clock=time.monotonic,
+            options=AgentOptions(total_timeout_s=timeout_s),
+        )
+        reason = ""
+        async with aclosing(run.stream()) as events:
+            async for event in events:
+                if isinstance(event, RunFinished):
+                    reason = event.reason
+        return Performed(reason, run.messages[-1].content)
+
+    return perform
