@@ -44,7 +44,7 @@ def test_what_is_due_is_done_with_reading_only(hilt: Hilt, tmp_path: Path) -> No
     assert "144" in done.stdout.splitlines()[0]
     # Nobody was there to allow the note, so there is none.
     assert not (tmp_path / "data" / "hilt" / "notes").exists()
-    assert "final: " in hilt("schedule", "show", "1").stdout
+    assert "final (trace run_" in hilt("schedule", "show", "1").stdout
     again = hilt("schedule", "run", "--once")
     assert (again.stdout, again.stderr) == ("", "nothing is due\n")
 

@@ -17,7 +17,7 @@ from hilt.assembly.configuring import redaction_of
 from hilt.assembly.models import Machine, open_backend
 from hilt.assembly.places import clock, data_folder
 from hilt.conversation import InvalidRequest
-from hilt.settings import PolicyOptions, Settings, TraceOptions
+from hilt.settings import Settings, TraceOptions
 from hilt.store import STARTER
 from hilt.tools import (
     Allow,
@@ -69,10 +69,11 @@ def tool_switch() -> Switch:
     return Switch(data_folder() / "tools.off")
 
 
-def every_tool(settings: Settings) -> tuple[Tool, ...]:
+def every_tool(settings: Settings, grant: Grant | None = None) -> tuple[Tool, ...]:
     """All tools that come with Hilt, whether or not they can run here, and those of the user's own files.
 
-    Raises NotFound or InvalidRequest if a file of tools can't be loaded.
+    Tasks that are scheduled with them get the `grant`, or what may be done here now. Raises NotFound or InvalidRequest
+    if a file of tools can't be loaded.
     """
     now = clock()
     options = settings.tools
@@ -83,7 +84,7 @@ def every_tool(settings: Settings) -> tuple[Tool, ...]:
     own = (
         *builtin_tools(options, now),
         *knowledge_tools(open_knowledge(settings)),
-        *schedule_tools(Schedule(settings.schedule.path), now, lambda: current_grant(settings)),
+        *schedule_tools(Schedule(settings.schedule.path), now, lambda: grant or current_grant(settings)),
     )
     timed = tuple(replace(tool, timeout_s=options.timeout_s) for tool in own)
     web = web_tools(settings.web, apart=apart, forbids=_forbids(settings))
@@ -219,11 +220,14 @@ def open_performer(
     ):
 
         async def perform(task: Task) -> Performed:
-            policy: PolicyOptions = narrowed(task.grant, settings.policy)
+            policy = narrowed(task.grant, settings.policy)
             runtime = make_runtime(chosen_tools(settings, model))
+            # A task that schedules another can't give it more than it has itself.
+            own = {tool.name: tool for tool in every_tool(settings, Grant(task.grant.tools, policy))}
+            offered = granted(task.grant, runtime.registry.tools)
             runtime = replace(
                 runtime,
-                registry=replace(runtime.registry, tools=granted(task.grant, runtime.registry.tools)),
+                registry=replace(runtime.registry, tools=tuple(own.get(tool.name, tool) for tool in offered)),
                 policy=policy_of(policy),
                 dry_run=policy.dry_run,
             )
