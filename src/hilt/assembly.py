@@ -3,7 +3,7 @@
 import os
 import secrets
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from importlib.metadata import version as installed_version
@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 
 import tzlocal
 from msgspec import Struct
+from msgspec.structs import replace
 from platformdirs import user_cache_path, user_data_path
 
-from hilt.conversation import Unavailable
+from hilt.conversation import InvalidRequest, Unavailable
 from hilt.dialects import dialect_named
 from hilt.engine.blas import Blas
 from hilt.engine.blas import load as load_blas
@@ -23,7 +24,7 @@ from hilt.engine.configuration import Configuration, read_configuration
 from hilt.prompting import Manner, find_manner, template_source
 from hilt.settings import EngineOptions, ToolOptions
 from hilt.store import STARTER, Weights, find_model, weigh
-from hilt.tools import Approver, Registry, Runtime, builtin_tools
+from hilt.tools import Approver, Capability, Registry, Runtime, Switch, builtin_tools, offer
 
 if TYPE_CHECKING:
     from hilt.backends.local import LocalBackend
@@ -167,3 +168,29 @@ def open_tools(workspace: Path, approver: Approver) -> Runtime:
     """The built-in tools, working in `workspace`, and the runtime that runs them."""
     options = ToolOptions(workspace=workspace.resolve(), notes=data_folder() / "notes")
     return Runtime(registry=Registry(builtin_tools(options, clock())), approver=approver)
+
+
+def tool_switch() -> Switch:
+    """The kill switch of all tools that this user's processes run."""
+    return Switch(data_folder() / "tools.off")
+
+
+def with_tools(runtime: Runtime, paths: Sequence[Path]) -> Runtime:
+    """The runtime with the tools of the user's own files as well.
+
+    Raises NotFound or InvalidRequest if they can't be loaded or one has the name of a tool that is there.
+    """
+    if not paths:
+        return runtime
+    from hilt.tools.loading import load_tools
+
+    known = runtime.registry
+    own = offer(load_tools(paths), Capability(sys.platform, local_only=runtime.policy.local_only))
+    named = {tool.name for tool in own.tools}
+    withheld = {name: why for name, why in {**known.withheld, **own.withheld}.items() if name not in named}
+    try:
+        return replace(runtime, registry=Registry((*known.tools, *own.tools), withheld, known.hidden))
+    except ValueError as fault:
+        raise InvalidRequest(
+            f"the tools of {', '.join(str(path) for path in paths)} can't be added: {fault}"
+        ) from fault

@@ -9,6 +9,7 @@ from hilt.cli.parse import parse
 from hilt.cli.run import run
 from hilt.cli.serve import serve
 from hilt.cli.show import show
+from hilt.cli.tools import tools
 from hilt.conversation import HiltError, InvalidRequest, NotFound
 
 EXIT_FAILED = 1
@@ -28,6 +29,7 @@ app.command(name="serve")(serve)
 app.command(name="show")(show)
 app.command(name="parse")(parse)
 app.command(name="doctor")(doctor)
+app.add_typer(tools)
 
 
 def _print_version(wanted: bool) -> None:

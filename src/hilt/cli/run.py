@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hilt.cli.choosing import DIALECT_HELP
+from hilt.cli.choosing import DIALECT_HELP, OwnTools
 from hilt.conversation import InvalidRequest, Message, Sampling, System
 from hilt.settings import AgentOptions, EngineOptions
 from hilt.store import STARTER, names_model
@@ -29,6 +29,7 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Makes a sampled reply reproducible.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="The longest reply, in tokens.")] = None,
     dialect: Annotated[str | None, typer.Option(metavar="NAME", help=DIALECT_HELP)] = None,
+    own: OwnTools = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Add speed, cached tokens, the device and tips.")
     ] = False,
@@ -47,18 +48,19 @@ def run(
         raise InvalidRequest('--json needs a prompt: hilt run --json "What day is it?"')
     from rich.console import Console
 
-    from hilt.assembly import data_folder, open_backend, open_tools, prepare_machine
+    from hilt.assembly import data_folder, open_backend, open_tools, prepare_machine, with_tools
     from hilt.cli.approving import Terminal
     from hilt.cli.chatting import Chat, chat
     from hilt.cli.screen import open_view
 
-    machine = prepare_machine()
     activity = Console(stderr=True, highlight=False)
+    runtime = with_tools(open_tools(workspace, Terminal(activity)), own or ())
+    machine = prepare_machine()
     with open_backend(model, EngineOptions(), machine, dialect) as backend:
         instructions: tuple[Message, ...] = () if system is None else (System(system),)
         talk = Chat(
             backend=backend,
-            runtime=open_tools(workspace, Terminal(activity)),
+            runtime=runtime,
             instructions=instructions,
             sampling=Sampling(temperature=temperature, seed=seed, max_tokens=max_tokens),
             options=AgentOptions(),

@@ -58,7 +58,7 @@ def _counts(name: str) -> bool:
 
 
 def _tools_in(file: Path) -> tuple[Tool, ...]:
-    module = _loaded(file)
+    module = load_module(file)
     held: list[object] = [value for value in vars(module).values() if isinstance(value, Tool)]
     maker: Any = getattr(module, MAKER, None)
     if maker is not None:
@@ -92,7 +92,12 @@ def _made(file: Path, maker: Any) -> list[object]:
         raise InvalidRequest(f"{_place(file, fault)}: {MAKER}() failed: {_said(fault)}") from fault
 
 
-def _loaded(file: Path) -> ModuleType:
+def load_module(file: Path) -> ModuleType:
+    """The file, run as a module of its own; the same file again is another module.
+
+    Raises InvalidRequest, with the file and the line, if that fails.
+    """
+    file = file.resolve()
     code = _compiled(file)
     # A name that no other module has, so that a file called json.py or calendar.py hides nothing.
     name = f"hilt_tools_{hashlib.sha256(str(file).encode('utf-8', 'surrogateescape')).hexdigest()[:12]}_{file.stem}"

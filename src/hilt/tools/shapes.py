@@ -13,6 +13,7 @@ from hilt.tools.tool import Tool
 Shape: TypeAlias = dict[str, Any]
 
 _MAX_DEPTH = 4
+_BAR = "\\|"
 # An underscore inside a word means nothing.
 _MARKUP = re.compile(r"[\\`*\[\]<>#|~$&]|(?<![^\W_])_|_(?![^\W_])")
 _LIST_MARK = re.compile(r"^(\d*)([-+=.)])")
@@ -84,11 +85,7 @@ def page(tool: Tool) -> str:
     parts = [f"## {_prose(tool.name)}", _prose(tool.spec.description)]
     facts = "\n".join(f"| {label} | {_prose(value)} |" for label, value in facts_of(tool))
     parts.append(f"| | |\n| --- | --- |\n{facts}")
-    rows = [
-        f"| {_code(name)} | {_prose(kind(schema, tool.spec.parameters))} | {_prose(needed(name, tool.spec))} "
-        f"| {_prose(str(schema.get('description', '')))} |"
-        for name, schema in properties(tool.spec).items()
-    ]
+    rows = [_row(name, schema, tool.spec) for name, schema in properties(tool.spec).items()]
     if rows:
         parts.append("\n".join(["| parameter | type | needed | what it is |", "| --- | --- | --- | --- |", *rows]))
     else:
@@ -151,9 +148,11 @@ def kind(schema: object, root: Mapping[str, Any], depth: int = 0) -> str:
         return _json(one["const"])
     if "enum" in one:
         return _either([_json(value) for value in one["enum"]])
-    for options in (one.get("anyOf"), one.get("oneOf"), one.get("allOf")):
+    for options in (one.get("anyOf"), one.get("oneOf")):
         if options:
             return _either([kind(option, root, depth + 1) for option in options])
+    if one.get("allOf"):
+        return " and ".join(kind(option, root, depth + 1) for option in one["allOf"])
     match one.get("type"):
         case "array" if "items" in one:
             return f"list of {kind(one['items'], root, depth + 1)}"
@@ -165,6 +164,12 @@ def kind(schema: object, root: Mapping[str, Any], depth: int = 0) -> str:
             return "anything"
         case names:
             return _either([str(name) for name in names])
+
+
+def _row(name: str, schema: Shape, spec: ToolSpec) -> str:
+    """The row of a parameter in the table of a page. Even in code a bar would end the cell."""
+    cells = (kind(schema, spec.parameters), needed(name, spec), str(schema.get("description", "")))
+    return f"| {_code(name).replace('|', _BAR)} | {' | '.join(map(_prose, cells))} |"
 
 
 def _either(options: Sequence[str]) -> str:
@@ -182,8 +187,8 @@ def _prose(written: str) -> str:
 
 
 def _code(written: str) -> str:
-    """Text between marks of code that it can't close, fit for a cell of a table."""
-    line = " ".join(written.split()).replace("|", "\\|")
+    """Text between marks of code that it can't close."""
+    line = " ".join(written.split())
     longest = max((len(run) for run in _runs(line, "`")), default=0)
     marks = "`" * (longest + 1)
     edge = " " if line.startswith("`") or line.endswith("`") else ""
