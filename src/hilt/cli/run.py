@@ -53,9 +53,9 @@ def run(
     from hilt.cli.chatting import Chat, chat
     from hilt.cli.screen import open_view
 
+    machine = prepare_machine()
     activity = Console(stderr=True, highlight=False)
     runtime = with_tools(open_tools(workspace, Terminal(activity)), own or ())
-    machine = prepare_machine()
     with open_backend(model, EngineOptions(), machine, dialect) as backend:
         instructions: tuple[Message, ...] = () if system is None else (System(system),)
         talk = Chat(

@@ -90,7 +90,7 @@ def page(tool: Tool) -> str:
         parts.append("\n".join(["| parameter | type | needed | what it is |", "| --- | --- | --- | --- |", *rows]))
     else:
         parts.append("It takes no parameters.")
-    examples = [f"- {_prose(example.request)}: {_code(example.arguments)}" for example in tool.spec.examples]
+    examples = [f"- {_prose(example.request)} → {_code(example.arguments)}" for example in tool.spec.examples]
     if examples:
         parts.append("\n".join(["For example:", "", *examples]))
     parts.append(_prose(planned(tool)))
