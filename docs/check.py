@@ -1,8 +1,8 @@
 """Keeps the documents true: `python -m docs.check` fails when one is stale, `--write` refreshes what is generated.
 
 Generated are the map of rooms in architecture.md, drawn from the imports, cli.md, from the commands' own help, the
-tables of dialects.md, from the dialects, the sections of tools.md, from the built-in tools, and the table of schemas.md,
-from the record of its measurement.
+tables of dialects.md, from the dialects, the sections of tools.md, from the built-in tools, and the table of
+schemas.md, from the record of its measurement.
 Checked are every relative link, and that `.ci/run` runs the very command that the README gives for the tests.
 """
 
