@@ -129,13 +129,22 @@ def _arguments(given: Given) -> str:
     """The JSON text of the arguments. What comes in one piece stays as it was written, for the door to read."""
     from hilt.tools.decoding import decode_arguments
 
-    written = sys.stdin.read() if given.arguments == "-" else given.arguments
+    written = _piped() if given.arguments == "-" else given.arguments
     if written is None or not given.values:
         return written or json.dumps(given.values, ensure_ascii=False)
     try:
         return json.dumps({**decode_arguments(written), **given.values}, ensure_ascii=False)
     except ValueError as fault:
         raise InvalidRequest(f"--arguments: {fault}", param="arguments") from fault
+
+
+def _piped() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as fault:
+        raise InvalidRequest(
+            f"the arguments on standard input are no UTF-8: byte {fault.start} can't be read", param="arguments"
+        ) from fault
 
 
 async def _called(tool: "Tool", arguments: str, runtime: "Runtime") -> tuple[Outcome, tuple[str, ...]]:

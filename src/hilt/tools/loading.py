@@ -136,9 +136,9 @@ def _beside(file: Path) -> Generator[None]:
     try:
         yield
     finally:
-        sys.path.reverse()
-        sys.path.remove(folder)
-        sys.path.reverse()
+        # The file may have changed the list itself; what it added stays.
+        if folder in sys.path:
+            del sys.path[len(sys.path) - 1 - sys.path[::-1].index(folder)]
 
 
 def _place(file: Path, fault: BaseException) -> str:
