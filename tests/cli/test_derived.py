@@ -120,6 +120,7 @@ def test_help_is_derived_from_the_parameters(
         "--from-place",
         '[default: "small"]',
         "--no-sure",
+        "small|large",
         "Give these in --arguments: json, dry_run.",
     ):
         assert said in told, said

@@ -151,10 +151,17 @@ def _derived(tool: "Tool", name: str, schema: Mapping[str, Any]) -> tuple[Any, A
     option = f"--{_option(name)}"
     if kinds == frozenset({"boolean"}):
         return Annotated[bool | None, typer.Option(f"{option}/--no-{_option(name)}", help=description)], None
-    metavar = escape(shapes.kind(schema, tool.spec.parameters).upper().replace(" OR ", "|").replace(" ", "_"))
+    metavar = escape(_metavar(shapes.kind(schema, tool.spec.parameters)))
     if kinds == frozenset({"array"}):
         return Annotated[list[str] | None, typer.Option(option, metavar=metavar, help=description)], None
     return Annotated[str | None, typer.Option(option, metavar=metavar, help=description)], None
+
+
+def _metavar(kind: str) -> str:
+    """The kind of a value as help shows it: NUMBER, or the values themselves, as in red|blue."""
+    choices = kind.split(" or ")
+    named = all(choice.startswith('"') for choice in choices)
+    return "|".join(choice.strip('"') if named else choice.upper().replace(" ", "_") for choice in choices)
 
 
 def _value(place: int) -> str:

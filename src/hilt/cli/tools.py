@@ -139,7 +139,7 @@ def _lines(tool: "Tool") -> Iterator[str]:
     for name, schema in parameters.items():
         needed = shapes.needed(name, tool.spec)
         told = {"yes": "required", "no": "optional"}.get(needed, f"{needed.removeprefix('no: ')} if left out")
-        said = f": {schema['description']}" if schema.get("description") else ""
+        said = f": {' '.join(schema['description'].split())}" if schema.get("description") else ""
         yield f"  {name:{width}}  {shapes.kind(schema, tool.spec.parameters)}, {told}{said}"
     if tool.spec.examples:
         yield "examples"
