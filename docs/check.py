@@ -1,8 +1,8 @@
 """Keeps the documents true: `python -m docs.check` fails when one is stale, `--write` refreshes what is generated.
 
 Generated are the map of rooms in architecture.md, drawn from the imports, cli.md, from the commands' own help, the
-tables of dialects.md, from the dialects, the sections of tools.md, from the built-in tools, and the table of
-schemas.md, from the record of its measurement.
+tables of dialects.md, from the dialects, the sections of tools.md, from the built-in tools, the table of
+configuration.md, from the options, and the table of schemas.md, from the record of its measurement.
 Checked are every relative link, and that `.ci/run` runs the very command that the README gives for the tests.
 """
 
@@ -11,15 +11,15 @@ import os
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import grimp
+import msgspec
 
+from hilt.assembly.tooling import every_tool
 from hilt.conversation import Call
 from hilt.dialects import CATALOG, REPAIRS, Dialect, HeadedJson, JsonCall, LiteralCall, TaggedCall, render
-from hilt.settings import ToolOptions
-from hilt.tools import builtin_tools
+from hilt.settings import default_settings, setting_names, variable
 from hilt.tools.shapes import page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,9 +108,18 @@ def keyword_table() -> str:
 
 def tool_pages() -> str:
     """A section for every built-in tool, sorted by name. They are made over folders that don't exist, and never run."""
-    options = ToolOptions(workspace=Path("/nonexistent/workspace"), notes=Path("/nonexistent/notes"))
-    tools = builtin_tools(options, lambda: datetime.fromtimestamp(0, UTC))
+    tools = every_tool(default_settings(Path("/nonexistent/data"), Path("/nonexistent/workspace")))
     return "\n\n".join(page(tool) for tool in sorted(tools, key=lambda tool: tool.name))
+
+
+def setting_table() -> str:
+    """Every setting: its variable and its default."""
+    defaults = default_settings(Path("DATA"), Path())
+    rows = ["| setting | variable | default |", "| --- | --- | --- |"]
+    for section, key in setting_names():
+        value = msgspec.json.encode(getattr(getattr(defaults, section), key), enc_hook=str).decode()
+        rows.append(f"| `{section}.{key}` | `{variable(section, key)}` | `{value}` |")
+    return "\n".join(rows)
 
 
 GENERATED = {
@@ -118,6 +127,7 @@ GENERATED = {
     ("docs/dialects.md", "repairs"): repair_table,
     ("docs/schemas.md", "keywords"): keyword_table,
     ("docs/tools.md", "tools"): tool_pages,
+    ("docs/configuration.md", "settings"): setting_table,
     ("docs/architecture.md", "rooms"): rooms,
     ("docs/cli.md", "commands"): command_help,
 }

@@ -20,6 +20,7 @@ from hilt.conversation import (
     FinishReason,
     Message,
     ModelEvent,
+    Request,
     System,
     ToolFinished,
     ToolResult,
@@ -66,7 +67,7 @@ def agent(
     options: AgentOptions = AgentOptions(),
 ) -> AgentRun:
     runtime = Runtime(registry=Registry(tuple(tools)), approver=approver)
-    return AgentRun(backend, runtime, messages, model="scripted", clock=clock(), options=options)
+    return AgentRun(backend, runtime, Request("scripted", tuple(messages)), clock=clock(), options=options)
 
 
 def read(run: AgentRun) -> list[Event]:

@@ -20,6 +20,7 @@ from hilt.conversation import (
     Event,
     NoTools,
     PromptRead,
+    Request,
     RunFinished,
     Sampling,
     Succeeded,
@@ -82,7 +83,7 @@ def test_what_the_backend_is_asked() -> None:
     backend = ScriptedBackend([calls(*counts(1)), says("done")])
     sampling = Sampling(temperature=0.0, max_tokens=50)
     runtime = Runtime(registry=Registry((count, *arithmetic_tools())), approver=Nobody())
-    run = AgentRun(backend, runtime, (QUESTION,), model="m", clock=clock(), sampling=sampling)
+    run = AgentRun(backend, runtime, Request("m", (QUESTION,), sampling=sampling), clock=clock())
     read(run)
     for request in backend.requests:
         assert request.model == "m"

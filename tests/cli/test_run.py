@@ -1,7 +1,6 @@
 """`hilt run` on the starter model: the main job, for people, for pipes and for programs."""
 
 import json
-import sqlite3
 from datetime import datetime
 from pathlib import Path
 
@@ -92,13 +91,8 @@ def test_writing_is_refused_when_nobody_can_answer(hilt: Hilt, tmp_path: Path) -
     assert _notes(tmp_path) == []
 
 
-def _notes(home: Path) -> list[str]:
-    (*_, path) = [None, *home.glob("data/hilt/notes.sqlite3")]
-    if path is None:
-        return []
-    with sqlite3.connect(path) as database:
-        tables = {name for (name,) in database.execute("select name from sqlite_master where type = 'table'")}
-        return [text for (text,) in database.execute("select text from notes")] if "notes" in tables else []
+def _notes(home: Path) -> list[Path]:
+    return list(home.glob("data/hilt/notes/*.md"))
 
 
 def _chat(home: dict[str, str], folder: Path, *arguments: str) -> "pexpect.spawn[str]":

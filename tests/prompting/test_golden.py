@@ -13,6 +13,7 @@ from hilt.conversation import (
     Call,
     CallFinished,
     ContentDelta,
+    Example,
     Message,
     Request,
     System,
@@ -38,6 +39,11 @@ WEATHER = ToolSpec(
     "get_weather",
     'The weather of a city, "now" or later.',
     {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city"]},
+    examples=(
+        Example("Is it raining\nin Oslo?", '{"city": "Oslo"}'),
+        Example("And in Bodø, in 3 days?", '{"city": "Bodø", "days": 3}'),
+        Example("A third one.", '{"city": "Nowhere"}'),
+    ),
 )
 BOATS = ToolSpec("find_boat", "Boats in a harbour.", {"type": "object", "properties": {"harbour": {"type": "string"}}})
 CALLS = (
@@ -79,6 +85,20 @@ def test_the_lesson_shows_what_is_written(dialect: str) -> None:
     assert lesson.index("get_weather") < lesson.index("find_boat")
     assert lesson == teach(told, (WEATHER, BOATS), several=True, results=True)
     assert "several tools" not in teach(told, (WEATHER,), several=False, results=True)
+
+
+@pytest.mark.parametrize("dialect", CATALOG)
+def test_examples_are_shown_as_they_are_read(dialect: str) -> None:
+    told = CATALOG[dialect]
+    lesson = teach(told, (WEATHER, BOATS), several=True, results=True)
+    ids = ["functions.get_weather:0" if told.ids == "header" else "call00000"]
+    for example in WEATHER.examples[:2]:
+        call = render(told, [Call(ids[0], "get_weather", example.arguments)])
+        assert f"Request: {' '.join(example.request.split())}\n{call}" in lesson
+    assert "A third one" not in lesson
+    many = (WEATHER, *(ToolSpec(f"tool_{n}", "", {"type": "object"}) for n in range(20)))
+    assert "Oslo" in teach(told, many[:20], several=True, results=True)
+    assert "Oslo" not in teach(told, many, several=True, results=True)
 
 
 @pytest.mark.parametrize("dialect", OURS)

@@ -56,4 +56,4 @@ def asking(runtime: Runtime) -> Ask:
 
 @pytest.fixture
 def ask(workspace: Path, tmp_path: Path) -> Ask:
-    return asking(runtime_over(workspace, tmp_path / "kept" / "notes.sqlite"))
+    return asking(runtime_over(workspace, tmp_path / "kept" / "notes"))

@@ -25,7 +25,7 @@ TEXTS = (
 
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    notes = Notes(tmp_path_factory.mktemp("notes") / "notes.sqlite", lambda: datetime(2026, 11, 21, 14, 3))
+    notes = Notes(tmp_path_factory.mktemp("notes") / "notes", lambda: datetime(2026, 11, 21, 14, 3))
     for text in TEXTS:
         save(notes, text)
     return notes
@@ -106,14 +106,14 @@ LETTERS = st.characters(max_codepoint=0x24F, categories=["L", "N"]) | st.sampled
 @settings(deadline=None)
 @given(text=st.text(LETTERS, min_size=1, max_size=20).filter(lambda text: text != "\u0301" * len(text)))
 def test_a_note_is_found_by_its_own_word(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    notes = Notes(tmp_path_factory.mktemp("one") / "notes.sqlite", lambda: datetime(2026, 1, 1))
+    notes = Notes(tmp_path_factory.mktemp("one") / "notes", lambda: datetime(2026, 1, 1))
     note = save(notes, text)
     assert search(notes, text, 5) == (note,)
 
 
 @pytest.mark.parametrize(("limit", "count"), [(1, 1), (5, 5), (50, 50), (1000, 50)])
 def test_the_limit_is_kept(limit: int, count: int, tmp_path: Path) -> None:
-    notes = Notes(tmp_path / "notes.sqlite", lambda: datetime(2026, 1, 1))
+    notes = Notes(tmp_path / "notes", lambda: datetime(2026, 1, 1))
     for number in range(55):
         save(notes, f"note {number}")
     assert len(search(notes, "note", limit)) == count
@@ -126,7 +126,7 @@ def test_a_bad_note_is_refused(text: str, error: str, ask: Ask) -> None:
 
 
 def test_notes_are_saved_from_many_threads_at_once(tmp_path: Path) -> None:
-    notes = Notes(tmp_path / "new" / "notes.sqlite", lambda: datetime(2026, 1, 1))
+    notes = Notes(tmp_path / "new" / "notes", lambda: datetime(2026, 1, 1))
     with ThreadPoolExecutor(8) as pool:
         saved = list(pool.map(lambda number: save(notes, f"note {number}"), range(24)))
     assert sorted(note.id for note in saved) == list(range(1, 25))

@@ -2,6 +2,17 @@
 
 from hilt.agent.agent import Agent, RunResult, finished, new_run_id
 from hilt.agent.loop import AgentRun
+from hilt.agent.serving import ServerTools, ToolRunningBackend, not_switched_on
 from hilt.agent.state import RunState
 
-__all__ = ["Agent", "AgentRun", "RunResult", "RunState", "finished", "new_run_id"]
+__all__ = [
+    "Agent",
+    "AgentRun",
+    "RunResult",
+    "RunState",
+    "ServerTools",
+    "ToolRunningBackend",
+    "finished",
+    "new_run_id",
+    "not_switched_on",
+]

@@ -11,7 +11,7 @@ from msgspec import Struct
 from hilt.agent.loop import AgentRun, refuse_unknown
 from hilt.agent.state import RunState
 from hilt.backends import Backend
-from hilt.conversation import Assistant, Bug, Citation, Message, Sampling, StopReason, System, Usage, User
+from hilt.conversation import Assistant, Bug, Citation, Message, Request, Sampling, StopReason, System, Usage, User
 from hilt.settings import AgentOptions
 from hilt.tools import ApprovalRequest, Decision, Runtime
 
@@ -105,11 +105,9 @@ class Agent:
         return AgentRun(
             self._backend,
             self._runtime,
-            messages,
-            model=self._backend.card.id,
+            Request(self._backend.card.id, tuple(messages), sampling=self._sampling),
             clock=self._clock,
             run_id=run_id,
-            sampling=self._sampling,
             options=self._options,
             resumed=resumed,
             decisions=decisions,

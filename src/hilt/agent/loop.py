@@ -1,6 +1,6 @@
 """A run of the agent: a model's turns and its tools' work, as one stream of events."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 from msgspec import structs
@@ -31,7 +31,6 @@ from hilt.conversation import (
     Message,
     Request,
     RunFinished,
-    Sampling,
     StopReason,
     ToolResult,
     User,
@@ -42,8 +41,10 @@ from hilt.traces import RunRecord
 
 
 class AgentRun:
-    """One run, from the messages so far to the model's answer.
+    """One run, from a request to the model's answer.
 
+    The request says what is asked, and how; its own `tools` are the caller's, beside those of the runtime: a turn that
+    calls one of them ends the run as "handed_over", with none of its calls run. Its `tool_choice` binds the first turn.
     `clock` gives seconds from any fixed point; time in which somebody is asked does not count. The run happens while
     `stream()` is read, once; `messages` holds the conversation so far at any time, a whole one: every call in it has
     exactly one result. A run that stopped at questions is continued by `resumed` with their `decisions`, by call id.
@@ -53,24 +54,21 @@ class AgentRun:
         self,
         backend: Backend,
         runtime: Runtime,
-        messages: Sequence[Message],
+        request: Request,
         *,
-        model: str,
         clock: Callable[[], float],
         run_id: str = "",
-        sampling: Sampling = Sampling(),
         options: AgentOptions = AgentOptions(),
         resumed: RunState | None = None,
         decisions: Mapping[str, Decision] | None = None,
     ) -> None:
         self._backend = backend
-        self._model = model
-        self._sampling = sampling
+        self._request = request
         self._options = options
         self.run_id = run_id if resumed is None else resumed.run_id
         self._clock = RunClock(clock, 0.0 if resumed is None else resumed.spent_s)
         approver = Decided(decisions or {}, runtime.approver) if resumed is not None else runtime.approver
-        self._messages = list(messages if resumed is None else resumed.messages)
+        self._messages = list(request.messages if resumed is None else resumed.messages)
         self._runtime = structs.replace(
             runtime,
             approver=PausingApprover(approver, self._clock),
@@ -161,12 +159,11 @@ class AgentRun:
         """The next turn of the model."""
         elapsed_s = self._clock.elapsed_s
         self._state = before_turn(self._state, self._options, elapsed_s)
-        request = Request(
-            model=self._model,
+        request = structs.replace(
+            self._request,
             messages=self._instructed(),
-            tools=self._runtime.registry.specs,
-            tool_choice=tool_choice(self._state),
-            sampling=self._sampling,
+            tools=(*self._request.tools, *self._runtime.registry.specs),
+            tool_choice=tool_choice(self._state, self._request.tool_choice),
         )
         return HeardTurn(
             self._backend,
@@ -198,8 +195,9 @@ class AgentRun:
                 self._finish("model_error", "" if heard.failed is None else heard.failed.message)
             return
         self._heard = None
+        handed_over = {tool.name for tool in self._request.tools}
         self._state, step = after_turn(
-            self._state, turn, self._options, self._runtime.registry, self._backend.card.context_length
+            self._state, turn, self._options, self._runtime.registry, self._backend.card.context_length, handed_over
         )
         match step:
             case Stop(reason, results):
@@ -251,7 +249,7 @@ class AgentRun:
             run_id=self.run_id,
             started_s=self._started_s,
             duration_s=self._clock.elapsed_s,
-            model=self._model,
+            model=self._request.model,
             question=asked[-1] if asked else "",
             stop_reason="cancelled" if self.finished is None else self.finished.reason,
             usage=self._state.usage,

@@ -42,6 +42,7 @@ _TOOL_SHARE = 0.75
 _NUDGE = "you have made this same call before and got this same result; use it, or try something else"
 _CUT = "this call was not run, because the reply that held it was cut off at its length limit"
 _REJECTED = "this call was not run, because the answer that held it can't be used"
+_HANDED = "this call was not run, because calls beside it are run elsewhere first; make it again if it is needed"
 _LAST_TURN = "this call was not run, because no tool may be called any more; answer with what you have"
 _INTERRUPTED = "the run was stopped before this call ended, so it may or may not have been carried out"
 _NOT_BEGUN = "the run was stopped before this call was run"
@@ -106,9 +107,11 @@ class RunState(Struct, frozen=True):
     spent_s: float
 
 
-def tool_choice(state: State) -> ToolChoice:
-    """What the next turn may do."""
-    return Auto() if state.ending is None else NoTools()
+def tool_choice(state: State, first: ToolChoice = Auto()) -> ToolChoice:
+    """What the next turn may do; `first` is what the first one may."""
+    if state.ending is not None:
+        return NoTools()
+    return first if state.turns == 0 or isinstance(first, NoTools) else Auto()
 
 
 def tool_time_s(options: AgentOptions) -> float:
@@ -124,9 +127,15 @@ def before_turn(state: State, options: AgentOptions, elapsed_s: float) -> State:
 
 
 def after_turn(
-    state: State, turn: Turn, options: AgentOptions, registry: Registry, context_length: int
+    state: State,
+    turn: Turn,
+    options: AgentOptions,
+    registry: Registry,
+    context_length: int,
+    handed_over: Collection[str] = (),
 ) -> tuple[State, Step]:
-    """The step that follows a turn of the model. `context_length`, in tokens, is what fits the model."""
+    """The step that follows a turn of the model. `context_length`, in tokens, is what fits the model; calls of tools
+    named in `handed_over` are the caller's to run, and of their turn no other call is."""
     state = structs.replace(state, turns=state.turns + 1, usage=state.usage + turn.usage)
     calls = turn.message.calls
     if state.ending is not None:
@@ -135,6 +144,8 @@ def after_turn(
     full = turn.usage.prompt_tokens + turn.usage.completion_tokens >= context_length
     if cut and (full or not turn.rejected):
         return state, Stop("length", _unrun(calls, _CUT))
+    if any(call.name in handed_over for call in calls) and turn.fault is None and not cut:
+        return state, Stop("handed_over", _unrun([call for call in calls if call.name not in handed_over], _HANDED))
     calls += tuple(call for bad in turn.rejected if (call := _by_another_name(bad, registry)) is not None)
     rejected = tuple(bad for bad in turn.rejected if _by_another_name(bad, registry) is None)
     readable = tuple(answer for bad in rejected if (answer := _answer(bad, registry)) is not None)
@@ -213,7 +224,7 @@ def citations(text: str, sources: Sequence[Source]) -> tuple[Citation, ...]:
     return tuple(mark for mark in marks if f"[{mark.mark}]" in text)
 
 
-def _unrun(calls: tuple[Call, ...], why: str) -> tuple[ToolResult, ...]:
+def _unrun(calls: Sequence[Call], why: str) -> tuple[ToolResult, ...]:
     return tuple(ToolResult(call.id, call.name, error_text(why)) for call in calls)
 
 

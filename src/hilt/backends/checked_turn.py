@@ -136,7 +136,7 @@ class CheckedTurn:
     @property
     def _holds_answer(self) -> bool:
         answer = self._terms.answer
-        return answer is not None and not answer.enforced
+        return answer is not None and not (self._constrained and answer.enforced)
 
     def _holds_call(self, name: str) -> bool:
         tool = self._terms.tools.get(name)

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
-from hilt.backends.checked_turn import BrokenCall, CheckedTurn
+from hilt.backends.attempts import Attempt, checked_events
 from hilt.backends.constraining import Constraining, Held
-from hilt.backends.mending import mending_request
 from hilt.backends.protocol import ModelCard
 from hilt.backends.reply import Reply
-from hilt.conversation import InvalidRequest, ModelEvent, Overloaded, Request
+from hilt.backends.terms import Terms
+from hilt.conversation import ModelEvent, Request, Usage
 from hilt.engine.detokenizing import Detokenizer
 from hilt.engine.door import Output, TokenEngine
 from hilt.prompting import Manner, Prompt, render_prompt
@@ -18,8 +18,7 @@ from hilt.prompting import Manner, Prompt, render_prompt
 class LocalBackend:
     """The model on an engine of this process, called `name`, spoken to in the manner that was found for it.
 
-    Its replies are held to what requests demand by `constraining`. A call or an answer that breaks its schema where no
-    grammar could enforce it is asked for once more, within the same turn; the usage of the turn is then that of both.
+    Its replies are held to what requests demand by `constraining`, and checked behind that.
     """
 
     def __init__(
@@ -52,26 +51,11 @@ class LocalBackend:
         return self._manner.reason
 
     async def stream(self, request: Request) -> AsyncGenerator[ModelEvent]:
-        attempt = await self._begin(request)
-        turn = CheckedTurn(attempt.held.terms, constrained=attempt.held.constraint is not None)
-        try:
-            while not turn.over:
-                for event in await attempt.events():
-                    for admitted in turn.admit(event):
-                        yield admitted
-                    if turn.broken is None:
-                        continue
-                    again = await self._again(request, attempt, turn)
-                    if again is not None:
-                        attempt.close()
-                        attempt = again
-                        break
-                    for told in turn.give_up():
-                        yield told
-        finally:
-            attempt.close()
+        async with aclosing(checked_events(request, self._begin)) as events:
+            async for event in events:
+                yield event
 
-    async def _begin(self, request: Request, first_index: int = 0) -> "_Attempt":
+    async def _begin(self, request: Request, first_index: int) -> Attempt:
         """Let the model write a reply. Raises InvalidRequest, Overloaded or Unavailable if it can't."""
         loaded = self._engine.loaded
         prompt = render_prompt(request, loaded.tokenizer, loaded.context_length, self._manner)
@@ -82,27 +66,13 @@ class LocalBackend:
         reply = Reply(request, prompt, self._manner.dialect, self._new_id, detokenizer, first_index)
         return _Attempt(self._engine, request, prompt, held, reply)
 
-    async def _again(self, request: Request, attempt: "_Attempt", turn: CheckedTurn) -> "_Attempt | None":
-        """Another attempt at what is broken; None if the model can't be asked once more."""
-        broken, spent = turn.broken, attempt.reply.usage
-        assert broken is not None
-        mending = mending_request(request, broken, turn.calls, turn.content, turn.thinking, spent.completion_tokens)
-        if mending is None:
-            return None
-        try:
-            again = await self._begin(mending, broken.event.index if isinstance(broken, BrokenCall) else 0)
-        except (InvalidRequest, Overloaded):
-            return None
-        turn.go_on(spent, constrained=again.held.constraint is not None)
-        return again
-
 
 class _Attempt:
     """A job of the engine, and the reply that it writes."""
 
     def __init__(self, engine: TokenEngine, request: Request, prompt: Prompt, held: Held, reply: Reply) -> None:
-        self.held = held
-        self.reply = reply
+        self._held = held
+        self._reply = reply
         self._engine = engine
         self._outputs: asyncio.Queue[Output] = asyncio.Queue()
         loop = asyncio.get_running_loop()
@@ -114,10 +84,20 @@ class _Attempt:
 
         self._job = engine.submit(prompt.tokens, request.sampling, deliver, held.constraint)
 
-    async def events(self) -> list[ModelEvent]:
-        """What the next output of the engine means; raises the error of a job that failed."""
-        return self.reply.take_in(await self._outputs.get())
+    @property
+    def terms(self) -> Terms:
+        return self._held.terms
 
-    def close(self) -> None:
-        """Take the job back."""
+    @property
+    def constrained(self) -> bool:
+        return self._held.constraint is not None
+
+    @property
+    def usage(self) -> Usage:
+        return self._reply.usage
+
+    async def events(self) -> list[ModelEvent]:
+        return self._reply.take_in(await self._outputs.get())
+
+    async def close(self) -> None:
         self._engine.cancel(self._job)

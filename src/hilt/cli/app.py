@@ -5,11 +5,15 @@ import sys
 import typer
 
 from hilt.cli.doctor import doctor
+from hilt.cli.knowledge import kb
 from hilt.cli.parse import parse
+from hilt.cli.pausing import resume
 from hilt.cli.run import run
+from hilt.cli.schedule import schedule
 from hilt.cli.serve import serve
 from hilt.cli.show import show
 from hilt.cli.tools import tools
+from hilt.cli.trace import trace
 from hilt.conversation import HiltError, InvalidRequest, NotFound
 
 EXIT_FAILED = 1
@@ -25,11 +29,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(name="run")(run)
+app.command(name="resume")(resume)
 app.command(name="serve")(serve)
 app.command(name="show")(show)
 app.command(name="parse")(parse)
+app.add_typer(kb, name="kb")
 app.command(name="doctor")(doctor)
-app.add_typer(tools)
+app.add_typer(tools, name="tools")
+app.add_typer(schedule, name="schedule")
+app.add_typer(trace, name="trace")
 
 
 def _print_version(wanted: bool) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -25,10 +27,15 @@ from hilt.conversation import (
     Planned,
     Succeeded,
     TimedOut,
+    Unavailable,
+    Usage,
 )
 
 if TYPE_CHECKING:
-    from hilt.tools import Approval, ApprovalRequest, Approver, Runtime, Tool
+    from collections.abc import Generator
+
+    from hilt.settings import Settings
+    from hilt.tools import Approval, ApprovalRequest, Approver, Registry, Runtime, Tool
     from hilt.traces import Record
 
 
@@ -54,17 +61,17 @@ def run(
     words = words or []
     own = [*(own or ()), *map(Path, values_of("--tools", words))]
     workspace = next(iter(map(Path, reversed(values_of("--workspace", words)))), workspace)
-    runtime = open_runtime(own, workspace)
-    tool = named(runtime, name)
-    outer = Given(arguments=arguments, dry_run=dry_run, yes=yes, as_json=as_json, as_html=as_html)
-    given = read_words(tool, words, outer)
-    if given is None:
-        return
-    if given.as_json and given.as_html:
-        raise InvalidRequest("--json and --html don't go together")
-    text = _arguments(given)
-    runtime = replace(runtime, approver=_approver(given.yes), dry_run=runtime.dry_run or given.dry_run)
-    outcome, warnings = asyncio.run(_called(tool, text, runtime))
+    with _opened(settings_of(own, workspace)) as runtime:
+        tool = named(runtime.registry, name)
+        outer = Given(arguments=arguments, dry_run=dry_run, yes=yes, as_json=as_json, as_html=as_html)
+        given = read_words(tool, words, outer)
+        if given is None:
+            return
+        if given.as_json and given.as_html:
+            raise InvalidRequest("--json and --html don't go together")
+        text = _arguments(given)
+        runtime = replace(runtime, approver=_approver(given.yes), dry_run=runtime.dry_run or given.dry_run)
+        outcome, warnings = asyncio.run(_called(tool, text, runtime))
     if given.as_json:
         write(json.dumps(_as_object(tool, outcome, warnings), ensure_ascii=False))
     else:
@@ -75,23 +82,44 @@ def run(
         raise typer.Exit(1)
 
 
-def open_runtime(own: Sequence[Path] | None, workspace: Path | None) -> "Runtime":
-    """The runtime of this user's tools, with those from the files of `own` and under the kill switch, where nobody
-    answers."""
-    from hilt.assembly import open_tools, tool_switch, with_tools
+def settings_of(own: Sequence[Path] | None, workspace: Path | None) -> "Settings":
+    """The settings for work in a folder, with the user's own files of tools added."""
+    from hilt.assembly import load_settings
+
+    settings = load_settings(workspace or Path())
+    return replace(settings, tools=replace(settings.tools, files=(*settings.tools.files, *(own or ()))))
+
+
+def registry_of(settings: "Settings") -> "Registry":
+    """The tools that the settings offer, and why others are withheld. Nothing is opened for it."""
+    from hilt.assembly.tooling import capability, every_tool
+    from hilt.tools import Registry, offer
+
+    if not settings.tools.enabled:
+        return Registry()
+    return offer(every_tool(settings), capability(settings), settings.tools.offered)
+
+
+@contextmanager
+def _opened(settings: "Settings") -> "Generator[Runtime]":
+    """The runtime of the tools that the settings offer, where nobody answers."""
+    from hilt.assembly.tooling import open_tools
     from hilt.tools import Nobody
 
-    runtime = with_tools(open_tools(workspace or Path(), Nobody()), own or ())
-    return runtime if runtime.switch is not None else replace(runtime, switch=tool_switch())
+    if not settings.tools.enabled:
+        raise Unavailable("the configuration says that there are no tools; set tools.enabled to true")
+    complaints = partial(print, file=sys.stderr)
+    with open_tools(settings, Nobody(), complain=complaints) as make_runtime:
+        yield make_runtime(settings.tools.offered)
 
 
-def named(runtime: "Runtime", name: str) -> "Tool":
+def named(registry: "Registry", name: str) -> "Tool":
     """The tool that is meant by the name. Raises NotFound, which says why if it is known and can't be used here."""
     from hilt.tools import unknown_tool
 
-    tool = runtime.registry.get(name)
+    tool = registry.get(name)
     if tool is None:
-        raise NotFound(_said(unknown_tool(name, runtime.registry)))
+        raise NotFound(_said(unknown_tool(name, registry)))
     return tool
 
 
@@ -151,8 +179,9 @@ async def _called(tool: "Tool", arguments: str, runtime: "Runtime") -> tuple[Out
     """How the call ended, and what was noted of its arguments on the way."""
     from hilt.agent import new_run_id
     from hilt.assembly import new_call_id
-    from hilt.tools import Situation, run_tool
-    from hilt.traces import CallRecord
+    from hilt.tools import Situation, Waiting, run_tool
+    from hilt.tools.policy import NOBODY_HERE
+    from hilt.traces import CallRecord, RunRecord
 
     noted: list[str] = []
 
@@ -161,13 +190,13 @@ async def _called(tool: "Tool", arguments: str, runtime: "Runtime") -> tuple[Out
             noted.extend(entry.warnings)
         runtime.record(entry)
 
+    run_id, began_s, began = new_run_id(), runtime.now_s(), runtime.clock()
     call = Call(new_call_id(), tool.name, arguments)
-    ending = await run_tool(call, replace(runtime, record=record), Situation(run_id=new_run_id()))
-    match ending:
-        case Succeeded() | Planned() | Failed() | Denied() | TimedOut() | Cancelled():
-            return ending, tuple(noted)
-        case _:
-            return Denied(json.dumps({"error": "the call needs an answer"}), "approval"), tuple(noted)
+    ending = await run_tool(call, replace(runtime, record=record), Situation(run_id=run_id))
+    outcome = Denied(json.dumps({"error": NOBODY_HERE}), "approval") if isinstance(ending, Waiting) else ending
+    ran_s = runtime.clock() - began
+    runtime.record(RunRecord(run_id, began_s, ran_s, "", f"hilt tools run {tool.name}", "final", Usage()))
+    return outcome, tuple(noted)
 
 
 def _as_object(tool: "Tool", outcome: Outcome, warnings: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from prompt_toolkit.history import FileHistory
 from rich.console import Console
 from rich.text import Text
 
-from hilt.agent import AgentRun
+from hilt.agent import AgentRun, new_run_id
 from hilt.backends import Backend
 from hilt.cli.screen import View
 from hilt.conversation import (
@@ -23,6 +23,7 @@ from hilt.conversation import (
     HiltError,
     Message,
     PromptRead,
+    Request,
     Sampling,
     ThinkingDelta,
     TurnFinished,
@@ -67,15 +68,14 @@ class Chat:
         """Forget what was said."""
         self._messages = self._instructions
 
-    async def say(self, text: str) -> None:
-        """Say something and show the answer. Cancelling stops the answer; what was said of it is remembered."""
+    async def say(self, text: str) -> AgentRun:
+        """Say something and show the answer; the run. Cancelling stops it, and what was said of it is remembered."""
         run = AgentRun(
             self.backend,
             self.runtime,
-            (*self._messages, User(text)),
-            model=self.backend.card.id,
+            Request(self.backend.card.id, (*self._messages, User(text)), sampling=self._sampling),
             clock=time.monotonic,
-            sampling=self._sampling,
+            run_id=new_run_id(),
             options=self._options,
         )
         stopwatch = Stopwatch(time.monotonic)
@@ -92,6 +92,7 @@ class Chat:
             for tip in self._tips:
                 self._activity.print(Text(f"- {tip}", "dim"))
             self._tips = []
+        return run
 
 
 class Stopwatch:

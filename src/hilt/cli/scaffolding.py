@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from hilt.cli.calling import open_runtime
+from hilt.cli.calling import registry_of, settings_of
 from hilt.conversation import InvalidRequest, Unavailable
 
 EffectName: TypeAlias = Literal["read", "write", "destructive", "external"]
@@ -87,7 +87,7 @@ def _check(name: str, folder: Path) -> None:
         raise InvalidRequest(f"{name!r} means something else to Python or to the tests; choose another name")
     if name in sys.stdlib_module_names or _is_module(name, folder):
         raise InvalidRequest(f"{name}.py would hide the module {name!r} of Python or of a library; choose another name")
-    registry = open_runtime(None, None).registry
+    registry = registry_of(settings_of(None, None))
     taken = registry.get(name)
     if taken is not None or name in registry.withheld:
         raise InvalidRequest(f"there is a tool named {name!r} already; choose another name")

@@ -176,6 +176,8 @@ def _why(reason: StopReason) -> str | None:
             return "the reply was cut off at its length limit"
         case "approval_pending":
             return "stopped: a call waits for an approval"
+        case "handed_over":
+            return "stopped: the model called a tool that is run elsewhere"
         case "killed":
             return "stopped: tools were switched off"
         case "cancelled":

@@ -3,13 +3,18 @@
 import secrets
 import sys
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from hilt.cli.choosing import DIALECT_HELP
-from hilt.settings import EngineOptions, ServerOptions
+from hilt.conversation import InvalidRequest
+from hilt.settings import ServerOptions
 from hilt.store import STARTER
+
+if TYPE_CHECKING:
+    from hilt.tools import Registry
 
 _DEFAULT = ServerOptions()
 
@@ -18,31 +23,68 @@ def serve(
     model: Annotated[
         str, typer.Argument(help="A model's folder, its id on the hub, or 'starter'.", show_default=True)
     ] = STARTER,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = _DEFAULT.host,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = (
-        _DEFAULT.port
-    ),
+    host: Annotated[
+        str | None, typer.Option(help=f"The address to listen on, {_DEFAULT.host} where nothing is configured.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help=f"The port, {_DEFAULT.port} where nothing is configured; 0 takes a free one."
+        ),
+    ] = None,
     api_key: Annotated[
         str | None,
         typer.Option(envvar="HILT_API_KEY", help="The key that requests must bring; needed beyond this machine."),
     ] = None,
+    tools: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TOOL", help="A tool that the server runs itself for requests that ask for it."),
+    ] = None,
     dialect: Annotated[str | None, typer.Option(metavar="NAME", help=DIALECT_HELP)] = None,
 ) -> None:
     """Serve a model with the OpenAI Chat Completions API, tools included."""
-    from hilt.assembly import open_backend, prepare_machine, version
+    from hilt.agent import ServerTools, new_run_id
+    from hilt.assembly import load_settings, open_backend, prepare_machine, version
+    from hilt.assembly.tooling import open_tools
     from hilt.server import create_app
     from hilt.server import serve as serve_app
+    from hilt.tools import Desk, Nobody
 
+    settings = load_settings()
+    given = settings.server
+    options = replace(
+        given,
+        host=host or given.host,
+        port=given.port if port is None else port,
+        api_key=api_key or given.api_key,
+    )
+    names = tuple(tools or options.tools)
+    # Without a key anybody on this machine could answer.
+    desk = Desk(options.approval_patience_s) if names and options.api_key else None
     machine = prepare_machine()
-    options = ServerOptions(host=host, port=port, api_key=api_key)
-    with open_backend(model, EngineOptions(), machine, dialect) as backend:
+    with (
+        open_backend(model, settings.engine, machine, dialect, settings.routing) as backend,
+        open_tools(settings, desk or Nobody(), complain=_tell) as make_runtime,
+    ):
         card = backend.card
+        server_tools = None
+        if names:
+            _refuse_unknown(names, make_runtime(names).registry)
+            server_tools = ServerTools(
+                names,
+                make_runtime,
+                options=settings.agent,
+                clock=time.monotonic,
+                new_id=new_run_id,
+            )
         app = create_app(
             {card.id: backend},
             options,
             version=version(),
             new_id=lambda: secrets.token_hex(12),
             now_s=time.time,
+            server_tools=server_tools,
+            desk=desk,
         )
 
         def tell(url: str) -> None:
@@ -50,3 +92,14 @@ def serve(
             print(f"OpenAI API at {url}/v1  (Ctrl-C ends it)", file=sys.stderr, flush=True)
 
         serve_app(app, options, on_listening=tell)
+
+
+def _refuse_unknown(names: tuple[str, ...], registry: "Registry") -> None:
+    for name in names:
+        if registry.get(name) is None:
+            why = registry.withheld.get(name, "there is no such tool; `hilt tools list --all` tells those there are")
+            raise InvalidRequest(f"the tool {name!r} can't be switched on: {why}")
+
+
+def _tell(sentence: str) -> None:
+    print(f"hilt: {sentence}", file=sys.stderr, flush=True)

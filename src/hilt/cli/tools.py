@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import msgspec
 import typer
 
-from hilt.cli.calling import named, open_runtime, run, write
+from hilt.cli.calling import named, registry_of, run, settings_of, write
 from hilt.cli.choosing import OwnTools, Workspace
 from hilt.cli.scaffolding import EffectName, new
 from hilt.conversation import Unavailable
@@ -36,11 +36,12 @@ def list_tools(
     """List the tools that models are offered here: name, effect, domain and what they do."""
     from hilt.assembly import tool_switch
 
-    registry = open_runtime(own, workspace).registry
+    settings = settings_of(own, workspace)
+    registry = registry_of(settings)
     listed = sorted(
         registry.where(effect=effect, domain=domain, permission=permission), key=lambda offered: offered.name
     )
-    why_off = tool_switch().why_off()
+    why_off = tool_switch().why_off() if settings.tools.enabled else "tools.enabled is false in the configuration"
     if as_json:
         told = {
             "switched_off": why_off,
@@ -50,7 +51,8 @@ def list_tools(
         write(msgspec.json.encode(told).decode())
         return
     if why_off is not None:
-        write(f"Tools are switched off: {why_off}\n'hilt tools on' lets them run again.\n")
+        again = "\n'hilt tools on' lets them run again." if settings.tools.enabled else ""
+        write(f"Tools are switched off: {why_off}{again}\n")
     _write_table([(tool.name, tool.effect, tool.domain, tool.spec.description) for tool in listed])
     if not listed:
         write("No tool is offered here that fits.")
@@ -72,7 +74,7 @@ def show_tool(
     workspace: Workspace = None,
 ) -> None:
     """Tell everything of one tool."""
-    tool = named(open_runtime(own, workspace), name)
+    tool = named(registry_of(settings_of(own, workspace)), name)
     write("\n".join(_lines(tool)) if form is None else _in_form(tool, form, dialect))
 
 

@@ -21,6 +21,7 @@ StopReason: TypeAlias = Literal[
     "repair_exhausted",
     "length",
     "approval_pending",
+    "handed_over",
     "killed",
     "cancelled",
     "model_error",

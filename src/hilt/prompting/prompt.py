@@ -1,10 +1,17 @@
 """A request becomes the tokens that a model reads."""
 
+from functools import lru_cache
+
 from msgspec import Struct
+from msgspec.structs import replace
+from tokenizers import Tokenizer as FastTokenizer
 
 from hilt.conversation import InvalidRequest, NoTools, Request
+from hilt.dialects import Dialect
 from hilt.prompting.adapting import adapt
 from hilt.prompting.manner import Manner
+from hilt.prompting.pieces import cut_at, encode_pieces
+from hilt.prompting.spelled_marks import Marks, Normalise, read_marks, with_cuts
 from hilt.prompting.template import TemplateTokenizer, apply_template
 
 CHARACTERS_PER_TOKEN_LIMIT = 128
@@ -21,20 +28,38 @@ class Prompt(Struct, frozen=True):
 def render_prompt(request: Request, tokenizer: TemplateTokenizer, context_length: int, manner: Manner) -> Prompt:
     """The prompt of a request, up to the place where the model goes on.
 
-    Raises InvalidRequest if the template refuses these messages, or if the prompt is too long for the context; a
-    prompt whose length alone proves that is refused before it is tokenised.
+    No text of the request becomes a mark of the template: what spells one is encoded as plain text. Raises
+    InvalidRequest if the template refuses these messages, or if the prompt is too long for the context; a prompt whose
+    length alone proves that is refused before it is tokenised.
     """
     if not tokenizer.has_chat_template:
         raise InvalidRequest("this model has no chat template, so it can't be talked to in turns")
     offered = () if isinstance(request.tool_choice, NoTools) else request.tools
-    messages, tools = adapt(request.messages, offered, manner, parallel=request.parallel_calls)
-    text = apply_template(tokenizer, messages, tools, prompting=True, arguments=manner.arguments)
+    written, offered, word = with_cuts(request.messages, offered, _marks(tokenizer, manner.dialect))
+    messages, tools = adapt(written, offered, manner, parallel=request.parallel_calls)
+    pieces = cut_at(apply_template(tokenizer, messages, tools, prompting=True, arguments=manner.arguments), word)
+    text = "".join(pieces)
     if len(text) > context_length * CHARACTERS_PER_TOKEN_LIMIT:
         raise _too_long(f"{len(text)} characters", context_length)
-    tokens = tokenizer.encode(text, add_special_tokens=False)
+    if len(pieces) > context_length:  # a piece has one token at least
+        raise _too_long(f"more than {len(pieces)} tokens", context_length)
+    tokens = encode_pieces(pieces, lambda piece: tokenizer.encode(piece, add_special_tokens=False))
     if len(tokens) >= context_length:
         raise _too_long(f"{len(tokens)} tokens", context_length)
     return Prompt(tokens, text[-_TAIL_LENGTH:])
+
+
+def _marks(tokenizer: TemplateTokenizer, dialect: Dialect) -> Marks:
+    added = frozenset((*tokenizer.get_added_vocab(), *tokenizer.all_special_tokens))
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    normalizer = fast.normalizer if isinstance(fast, FastTokenizer) else None
+    normalise: Normalise | None = None if normalizer is None else normalizer.normalize_str
+    return replace(_table(added, dialect), normalise=normalise)
+
+
+@lru_cache(maxsize=8)
+def _table(added: frozenset[str], dialect: Dialect) -> Marks:
+    return read_marks(added, dialect)
 
 
 def _too_long(size: str, context_length: int) -> InvalidRequest:

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from hilt.conversation import Call, ToolResult, ToolSpec
 from hilt.dialects import Dialect, JsonCall, render, render_results
 
+MOST_EXAMPLES = 2  # of one tool
+MOST_TOOLS_WITH_EXAMPLES = 20
+
 _NAME = "name_of_tool"
 _RETURNED = "what the tool returned"
 
@@ -17,7 +20,8 @@ _RETURNED = "what the tool returned"
 def teach(dialect: Dialect, tools: Sequence[ToolSpec], *, several: bool, results: bool) -> str:
     """The tools and the rules, for the system message.
 
-    The same tools in the same order give the same text. `several` says that a turn may make more than one call,
+    The same tools in the same order give the same text. Examples of the tools' own are shown as they would be written,
+    unless there are many tools. `several` says that a turn may make more than one call,
     `results` that the form of results has to be told.
     """
     first = Call(_example_id(dialect, 0), _NAME, '{"argument": "value"}')
@@ -35,6 +39,8 @@ def teach(dialect: Dialect, tools: Sequence[ToolSpec], *, several: bool, results
         parts.append(f"Then stop. The user's next message holds what came back:\n{render_results(dialect, returned)}")
     if dialect.final is not None:
         parts.append(f"When you are done, or need no tool, write your answer as:\n{final_text(dialect, 'your answer')}")
+    if len(tools) <= MOST_TOOLS_WITH_EXAMPLES and (shown := _examples(dialect, tools)):
+        parts.append(f"Examples of requests, and what to write for them:\n{shown}")
     parts.append(_rules(dialect, several=several))
     return "\n\n".join(parts)
 
@@ -52,6 +58,15 @@ def _described(tool: ToolSpec) -> str:
     return json.dumps(described, ensure_ascii=False, separators=(",", ":"))
 
 
+def _examples(dialect: Dialect, tools: Sequence[ToolSpec]) -> str:
+    return "\n".join(
+        f"Request: {' '.join(example.request.split())}\n"
+        f"{render(dialect, [Call(_example_id(dialect, 0, tool.name), tool.name, example.arguments)])}"
+        for tool in tools
+        for example in tool.examples[:MOST_EXAMPLES]
+    )
+
+
 def _rules(dialect: Dialect, *, several: bool) -> str:
     rules = ["Use only the tools listed, and give every argument that a tool's schema requires."]
     if not several:
@@ -66,5 +81,5 @@ def _rules(dialect: Dialect, *, several: bool) -> str:
     return "\n".join(f"- {rule}" for rule in rules)
 
 
-def _example_id(dialect: Dialect, number: int) -> str:
-    return f"functions.{_NAME}:{number}" if dialect.ids == "header" else f"call{number:05}"
+def _example_id(dialect: Dialect, number: int, name: str = _NAME) -> str:
+    return f"functions.{name}:{number}" if dialect.ids == "header" else f"call{number:05}"

@@ -1,13 +1,14 @@
 """`POST /v1/chat/completions`: from the body to the last byte of the answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct, structs
 from starlette.requests import Request as HttpRequest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hilt.agent import ServerTools, not_switched_on
 from hilt.backends import Backend
 from hilt.conversation import Bug, HiltError, ModelEvent, Request, Unavailable
 from hilt.protocols import openai_chat
@@ -39,12 +40,14 @@ class TurnWriter(Protocol):
 
 
 class ChatOptions(Struct, frozen=True):
-    """What the endpoint needs beside the request. `now_s` gives seconds since 1970."""
+    """What the endpoint needs beside the request. `now_s` gives seconds since 1970; `server_tools` are those that
+    requests may ask the server to run, None where there are none."""
 
     max_body_bytes: int
     keep_alive_s: float
     new_id: Callable[[], str]
     now_s: Callable[[], float]
+    server_tools: ServerTools | None = None
 
 
 def chat_completions(
@@ -69,12 +72,22 @@ def chat_completions(
             id=f"chatcmpl-{options.new_id()}", model=served.model_id, created_s=int(options.now_s())
         )
         request = structs.replace(asked.request, model=served.model_id)
+        backend = _with_server_tools(served.backend, asked.server_tools, options.server_tools)
         if asked.stream:
             writer = openai_chat.ChatStream(head, include_usage=asked.include_usage)
-            return streamed(served.backend, request, writer, openai_chat.failure, options.keep_alive_s)
-        return folded(served.backend, request, lambda events: openai_chat.completion(events, head), openai_chat.failure)
+            return streamed(backend, request, writer, openai_chat.failure, options.keep_alive_s)
+        return folded(backend, request, lambda events: openai_chat.completion(events, head), openai_chat.failure)
 
     return endpoint
+
+
+def _with_server_tools(backend: Backend, names: Sequence[str], tools: ServerTools | None) -> Backend:
+    """The backend with the tools of the server that a request asks for. Raises InvalidRequest for any other."""
+    if not names:
+        return backend
+    if tools is None:
+        raise not_switched_on(names[0], ())
+    return tools.around(backend, names)
 
 
 def too_large(max_body_bytes: int) -> Reply:

@@ -16,7 +16,7 @@ from hilt.tools.approval import (
 from hilt.tools.builtin import builtin_tools
 from hilt.tools.catalogue import catalogue_tokens, within
 from hilt.tools.model_text import error_text
-from hilt.tools.policy import Allow, Ask, Deny, Policy, Rule, Situation, Verdict, decide, policy_of, rule_of
+from hilt.tools.policy import Allow, Ask, Deny, Policy, Rule, Situation, Verdict, decide, names, policy_of, rule_of
 from hilt.tools.rates import Rates
 from hilt.tools.redaction import Redaction, redact
 from hilt.tools.registry import Registry, offer
@@ -75,6 +75,7 @@ __all__ = [
     "catalogue_tokens",
     "decide",
     "error_text",
+    "names",
     "offer",
     "policy_of",
     "read_result_tool",

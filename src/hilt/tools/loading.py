@@ -7,7 +7,7 @@ import hashlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -19,24 +19,28 @@ from hilt.tools.tool import Tool
 MAKER = "make_tools"
 
 
-def load_tools(paths: Sequence[Path]) -> tuple[Tool, ...]:
+def load_tools(paths: Sequence[Path], taken: Collection[str] = ()) -> tuple[Tool, ...]:
     """The tools of files and folders, in order.
 
     Of a folder all `*.py` count, sorted by name, except tests (`test_*.py`, `conftest.py`) and what begins with an
     underscore; folders inside it don't. While a file is loaded, the modules beside it can be imported.
 
     Raises NotFound for a path that isn't there; InvalidRequest, with the file and the line, for a file that can't be
-    loaded, holds no tool, or holds a tool whose name another one has.
+    loaded, holds no tool, or holds a tool that is called as another one is or by one of the names that are `taken`.
     """
-    found: dict[str, tuple[Tool, Path]] = {}
+    tools: list[Tool] = []
+    called: dict[str, Path] = {}
     for file in dict.fromkeys(file.resolve() for path in paths for file in _files(path)):
         for tool in _tools_in(file):
-            if tool.name in found:
-                other = found[tool.name][1]
-                where = "twice in it" if other == file else f"in {other} too"
-                raise InvalidRequest(f"{file}: there is a tool named {tool.name!r} {where}; give one another name")
-            found[tool.name] = tool, file
-    return tuple(tool for tool, _ in found.values())
+            for name in dict.fromkeys((tool.name, *tool.aliases)):
+                if name in taken:
+                    raise InvalidRequest(f"{file}: Hilt has a tool named {name!r} already; give yours another name")
+                if name in called:
+                    where = "twice in it" if called[name] == file else f"in {called[name]} too"
+                    raise InvalidRequest(f"{file}: there is a tool named {name!r} {where}; give one another name")
+                called[name] = file
+            tools.append(tool)
+    return tuple(tools)
 
 
 def _files(path: Path) -> list[Path]:

@@ -133,9 +133,7 @@ def _verdict(policy: Policy, tool: Tool, arguments: Mapping[str, Any], situation
 def _fits(rule: Rule, tool: Tool, arguments: Mapping[str, Any], *, strictly: bool) -> bool:
     """Whether the rule names the call. Not `strictly`, letters of another case or another Unicode form are the same,
     and one fitting part of a list is enough; strictly, all must fit."""
-    if rule.effect is not None and rule.effect != tool.effect:
-        return False
-    if not any(_like(name, rule.tool, strictly=strictly) for name in (tool.name, *tool.aliases)):
+    if not names(rule, tool, strictly=strictly):
         return False
     among = all if strictly else any
     return all(
@@ -144,6 +142,13 @@ def _fits(rule: Rule, tool: Tool, arguments: Mapping[str, Any], *, strictly: boo
         and among(_like(leaf, pattern, strictly=strictly) for leaf in leaves)
         for name, pattern in rule.arguments
     )
+
+
+def names(rule: Rule, tool: Tool, *, strictly: bool = True) -> bool:
+    """Whether the rule is about calls of this tool, with whatever arguments."""
+    if rule.effect is not None and rule.effect != tool.effect:
+        return False
+    return any(_like(name, rule.tool, strictly=strictly) for name in (tool.name, *tool.aliases))
 
 
 def _leaves(value: Any) -> list[str]:

@@ -36,11 +36,13 @@ _SEEDS = range(-(2**63), 2**64)
 
 
 class ChatRequest(Struct, frozen=True):
-    """What was asked, and how the answer is to be sent. `request.model` is as the client wrote it."""
+    """What was asked, and how the answer is to be sent. `request.model` is as the client wrote it; `server_tools` are
+    those that the server is to run itself."""
 
     request: Request
     stream: bool = False
     include_usage: bool = False
+    server_tools: tuple[str, ...] = ()
 
 
 def parse(body: bytes) -> ChatRequest:
@@ -65,6 +67,7 @@ def parse(body: bytes) -> ChatRequest:
         ),
         stream=bool(wire.stream),
         include_usage=bool(wire.stream_options and wire.stream_options.include_usage),
+        server_tools=tuple(dict.fromkeys(wire.server_tools or ())),
     )
 
 

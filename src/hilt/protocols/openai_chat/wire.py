@@ -1,7 +1,8 @@
 """The shapes of a Chat Completions body, as far as they are read, with their bounds.
 
 Source: OpenAI's API reference, "Create chat completion", and bodies recorded from its clients. Every optional field
-may also be null, because clients send null for "not set". Fields that aren't listed are ignored.
+may also be null, because clients send null for "not set". Fields that aren't listed are ignored. `server_tools` is our
+own: the names of tools that the server is to run itself.
 """
 
 from typing import Annotated, Any
@@ -113,5 +114,6 @@ class WireChat(Struct, frozen=True):
     frequency_penalty: float | None = None
     response_format: WireFormat | None = None
     modalities: list[str] | None = None
+    server_tools: Annotated[list[str], Meta(max_length=MAX_TOOLS)] | None = None
     functions: Any = None
     function_call: Any = None

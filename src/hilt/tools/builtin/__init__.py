@@ -21,7 +21,7 @@ def builtin_tools(options: ToolOptions, now: Callable[[], datetime]) -> tuple[To
         *time_tools(now),
         *unit_tools(),
         *file_tools(options.workspace),
-        *note_tools(Notes(options.notes / "notes.sqlite3", now)),
+        *note_tools(Notes(options.notes, now)),
     )
     return tuple(structs.replace(tool, timeout_s=options.timeout_s) for tool in tools)
 

@@ -6,16 +6,31 @@ and none of these steps follows a link. A link met on the way is read and its ta
 same rules, so it can only lead to what the rules allow.
 """
 
+import contextlib
 import errno
 import os
 import stat
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import Any
+
+from msgspec import Struct
+
+from hilt.tools.tool import Normalised, Normaliser
 
 _MAX_PATH_CHARS = 4096
 _MAX_LINKS = 8
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+class Place(Struct, frozen=True):
+    """Where something is or may come to be: `name` in the open folder `folder`, a file descriptor. `path` is the way
+    from the workspace, with all links followed."""
+
+    folder: int
+    name: str
+    path: str
 
 
 def relative_parts(workspace: Path, path: str) -> tuple[str, ...]:
@@ -53,6 +68,118 @@ def open_inside(workspace: Path, parts: tuple[str, ...]) -> Generator[int]:
         os.close(opened)
 
 
+@contextmanager
+def open_folder_of(
+    workspace: Path, parts: tuple[str, ...], *, make_folders: bool = False, follow: bool = True
+) -> Generator[Place]:
+    """The folder that holds, or is to hold, what lies at `parts`; closed at the end.
+
+    With `make_folders` missing folders are made on the way. With `follow` a link at the end of the way is followed as
+    well, so `name` is no link unless one is put there afterwards. Raises ValueError as `open_inside` does, and for the
+    workspace itself.
+    """
+    path = "/".join(parts) or "."
+    for _ in range(_MAX_LINKS + 1):
+        if not parts:
+            raise ValueError(f"{path!r} is the workspace itself; give the path of a file in it")
+        found = _walk(workspace, parts[:-1], path, folder=True, make_folders=make_folders)
+        if not isinstance(found, int):
+            parts = (*found, parts[-1])
+            continue
+        try:
+            target = _link_target(found, parts[-1]) if follow else None
+            if target is None:
+                yield Place(found, parts[-1], "/".join(parts))
+                return
+        finally:
+            os.close(found)
+        parts = _redirected(workspace, parts[:-1], target, (), path)
+    raise ValueError(f"{path!r} leads through too many symbolic links")
+
+
+def canonical_path(workspace: Path, path: str, *, follow: bool = True) -> str:
+    """The one way from the workspace to what `path` names: relative, links followed, names as their folders list them.
+
+    What doesn't exist yet keeps its name. Without `follow` a link at the end stays. Raises ValueError for what leads
+    outside.
+    """
+    parts = relative_parts(workspace, path)
+    for _ in range(_MAX_LINKS + 1):
+        parts, settled = _settled(workspace, parts, path, follow=follow)
+        if settled:
+            return "/".join(parts) or "."
+    raise ValueError(f"{path!r} leads through too many symbolic links")
+
+
+def canonical_paths(workspace: Path, *parameters: str, follow: bool = True) -> Normaliser:
+    """A normaliser that makes the paths in `parameters` canonical, so that a rule of the policy for one path holds for
+    every way of writing it. What leads outside is left for the tool to refuse."""
+
+    def normalise(arguments: Mapping[str, Any]) -> Normalised:
+        meant = dict(arguments)
+        warnings: list[str] = []
+        for parameter in parameters:
+            given = meant.get(parameter)
+            if not isinstance(given, str):
+                continue
+            path = _canonical_or_given(workspace, given, follow=follow)
+            if path != given:
+                meant[parameter] = path
+                warnings.append(f"{parameter} {given[:200]!r} was taken as {path[:200]!r}")
+        return Normalised(meant, tuple(warnings))
+
+    return normalise
+
+
+def listed_name(folder: int, name: str, status: os.stat_result) -> str:
+    """The name under which the open folder lists the thing with this status.
+
+    Where the file system takes several spellings for one name, by case or by the composition of accents, `name` may
+    have been another one.
+    """
+    found = name
+    with os.scandir(folder) as listed:
+        for entry in listed:
+            if entry.name == name:
+                return name
+            if entry.inode() == status.st_ino:
+                found = entry.name
+    return found
+
+
+def _canonical_or_given(workspace: Path, given: str, *, follow: bool) -> str:
+    with contextlib.suppress(ValueError):
+        path = canonical_path(workspace, given, follow=follow)
+        path.encode()  # a name that is no text can't be written down as an argument
+        # A slash at the end says that a folder is meant, which not every tool may take for a file.
+        return f"{path}/" if given.endswith("/") and path != "." else path
+    return given
+
+
+def _settled(workspace: Path, parts: tuple[str, ...], path: str, *, follow: bool) -> tuple[tuple[str, ...], bool]:
+    """The parts with the first link on the way replaced by its target, and whether there was none."""
+    kept: list[str] = []
+    here = _workspace_folder(workspace)
+    try:
+        for place, name in enumerate(parts):
+            last = place == len(parts) - 1
+            try:
+                status = os.stat(name, dir_fd=here, follow_symlinks=False)
+                target = os.readlink(name, dir_fd=here) if stat.S_ISLNK(status.st_mode) else None
+                if target is not None and (follow or not last):
+                    return _redirected(workspace, parts[:place], target, parts[place + 1 :], path), False
+                kept.append(listed_name(here, name, status))
+                if not last:
+                    inner = os.open(name, _OPEN | os.O_DIRECTORY, dir_fd=here)
+                    os.close(here)
+                    here = inner
+            except OSError:
+                break
+    finally:
+        os.close(here)
+    return (*kept, *parts[len(kept) :]), True
+
+
 def _opened(workspace: Path, parts: tuple[str, ...], path: str) -> int:
     for _ in range(_MAX_LINKS + 1):
         found = _walk(workspace, parts, path)
@@ -62,25 +189,45 @@ def _opened(workspace: Path, parts: tuple[str, ...], path: str) -> int:
     raise ValueError(f"{path!r} leads through too many symbolic links")
 
 
-def _walk(workspace: Path, parts: tuple[str, ...], path: str) -> int | tuple[str, ...]:
-    """Open component by component: the descriptor, or, where a link is met, the parts that it leads to."""
-    try:
-        here = os.open(workspace, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as fault:
-        raise ValueError(f"the workspace folder can't be opened: {fault.strerror}") from None
+def _walk(
+    workspace: Path, parts: tuple[str, ...], path: str, *, folder: bool = False, make_folders: bool = False
+) -> int | tuple[str, ...]:
+    """Open component by component: the descriptor, or, where a link is met, the parts that it leads to. With `folder`
+    only a folder is opened at the end."""
+    here = _workspace_folder(workspace)
     for place, name in enumerate(parts):
-        last = place == len(parts) - 1
+        last = place == len(parts) - 1 and not folder
         try:
-            inner = os.open(name, _OPEN if last else _OPEN | os.O_DIRECTORY, dir_fd=here)
+            inner = _step(here, name, _OPEN if last else _OPEN | os.O_DIRECTORY, make=make_folders)
         except OSError as fault:
             target = _link_target(here, name) if fault.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK) else None
             if target is None:
+                if make_folders and fault.errno == errno.ENOTDIR:
+                    raise ValueError(f"{'/'.join(parts[: place + 1])!r} is a file and not a folder") from None
                 raise _unopened(path, fault) from None
             return _redirected(workspace, parts[:place], target, parts[place + 1 :], path)
         finally:
             os.close(here)
         here = inner
     return here
+
+
+def _workspace_folder(workspace: Path) -> int:
+    try:
+        return os.open(workspace, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as fault:
+        raise ValueError(f"the workspace folder can't be opened: {fault.strerror}") from None
+
+
+def _step(here: int, name: str, flags: int, *, make: bool) -> int:
+    try:
+        return os.open(name, flags, dir_fd=here)
+    except FileNotFoundError:
+        if not make:
+            raise
+    with contextlib.suppress(FileExistsError):  # somebody else was quicker
+        os.mkdir(name, dir_fd=here)
+    return os.open(name, flags, dir_fd=here)
 
 
 def _link_target(folder: int, name: str) -> str | None:

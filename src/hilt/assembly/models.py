@@ -1,30 +1,25 @@
-"""The one place where settings become live objects, and the only one that looks at the machine and its environment."""
+"""Models made ready to run, on what this machine has."""
 
 import os
-import secrets
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator
 from contextlib import closing, contextmanager
-from datetime import datetime
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-import tzlocal
 from msgspec import Struct
-from msgspec.structs import replace
-from platformdirs import user_cache_path, user_data_path
+from platformdirs import user_cache_path
 
+from hilt.assembly.places import new_call_id
+from hilt.backends.routing import Refusal, route, taught_dialect
 from hilt.conversation import InvalidRequest, Unavailable
 from hilt.dialects import dialect_named
 from hilt.engine.blas import Blas
 from hilt.engine.blas import load as load_blas
 from hilt.engine.configuration import Configuration, read_configuration
-from hilt.prompting import Manner, find_manner, template_source
-from hilt.settings import EngineOptions, ToolOptions
+from hilt.prompting import Manner, TemplateTokenizer, find_manner, template_source
+from hilt.settings import EngineOptions, RoutingOptions
 from hilt.store import STARTER, Weights, find_model, weigh
-from hilt.tools import Approver, Capability, Registry, Runtime, Switch, builtin_tools, offer
 
 if TYPE_CHECKING:
     from hilt.backends.local import LocalBackend
@@ -52,27 +47,6 @@ class Described(Struct, frozen=True):
     manner: Manner
     chats: bool
     template: str
-
-
-def version() -> str:
-    """The version of Hilt that is installed."""
-    return installed_version("hilt")
-
-
-def data_folder() -> Path:
-    """Where Hilt keeps what belongs to the user: notes and the history of the prompt."""
-    return user_data_path("hilt", appauthor=False)
-
-
-def new_call_id() -> str:
-    """A fresh id for a call, unique without any memory."""
-    return f"call_{secrets.token_hex(12)}"
-
-
-def clock() -> Callable[[], datetime]:
-    """The present time in the user's own zone."""
-    zone = ZoneInfo(tzlocal.get_localzone_name())
-    return lambda: datetime.now(zone)
 
 
 def prepare_machine() -> Machine:
@@ -112,9 +86,14 @@ def measure_machine(machine: Machine) -> "list[Throughput]":
 
 @contextmanager
 def open_backend(
-    model: str, options: EngineOptions, machine: Machine, dialect: str | None = None
+    model: str,
+    options: EngineOptions,
+    machine: Machine,
+    dialect: str | None = None,
+    routing: RoutingOptions = RoutingOptions(),
 ) -> "Generator[LocalBackend]":
-    """A running model, until the block is left; a `dialect` that is named takes the place of the one found.
+    """A running model, until the block is left; a `dialect` that is named takes the place of the one found, and of what
+    the `routing` says.
 
     Raises NotFound, Unavailable or InvalidRequest if it can't be had.
     """
@@ -127,11 +106,29 @@ def open_backend(
     folder = find_model(model)
     engine = Engine(lambda: load(folder, machine.device), options)
     try:
-        manner = find_manner(engine.loaded.tokenizer, engine.loaded.architecture, named)
+        loaded = engine.loaded
+        manner = find_manner(loaded.tokenizer, loaded.architecture, named)
+        if named is None:
+            manner = _routed(_name(model, folder), manner, loaded.tokenizer, loaded.architecture, routing)
         with closing(Constraining(engine.loaded, manner.dialect, options.grammar_cache_bytes)) as constraining:
             yield LocalBackend(engine, constraining, _name(model, folder), machine.device.kind, manner, new_call_id)
     finally:
         engine.close()
+
+
+def _routed(
+    name: str, manner: Manner, tokenizer: TemplateTokenizer, architecture: str, routing: RoutingOptions
+) -> Manner:
+    """The manner in which the routing wants the model to be spoken to. Raises InvalidRequest if it can't be."""
+    native = manner.source != "nothing"
+    match route(name, native, routing):
+        case "native":
+            return manner
+        case "text":
+            taught = taught_dialect(routing)
+            return manner if manner.dialect == taught else find_manner(tokenizer, architecture, taught)
+        case Refusal(reason):
+            raise InvalidRequest(reason)
 
 
 def describe_model(model: str, dialect: str | None = None) -> Described:
@@ -162,35 +159,3 @@ def describe_model(model: str, dialect: str | None = None) -> Described:
 def _name(model: str, folder: Path) -> str:
     """What a model is called: as the user calls it, unless that is a path."""
     return model if model == STARTER or not Path(model).expanduser().is_dir() else folder.name
-
-
-def open_tools(workspace: Path, approver: Approver) -> Runtime:
-    """The built-in tools, working in `workspace`, and the runtime that runs them."""
-    options = ToolOptions(workspace=workspace.resolve(), notes=data_folder() / "notes")
-    return Runtime(registry=Registry(builtin_tools(options, clock())), approver=approver)
-
-
-def tool_switch() -> Switch:
-    """The kill switch of all tools that this user's processes run."""
-    return Switch(data_folder() / "tools.off")
-
-
-def with_tools(runtime: Runtime, paths: Sequence[Path]) -> Runtime:
-    """The runtime with the tools of the user's own files as well.
-
-    Raises NotFound or InvalidRequest if they can't be loaded or one has the name of a tool that is there.
-    """
-    if not paths:
-        return runtime
-    from hilt.tools.loading import load_tools
-
-    known = runtime.registry
-    own = offer(load_tools(paths), Capability(sys.platform, local_only=runtime.policy.local_only))
-    named = {tool.name for tool in own.tools}
-    withheld = {name: why for name, why in {**known.withheld, **own.withheld}.items() if name not in named}
-    try:
-        return replace(runtime, registry=Registry((*known.tools, *own.tools), withheld, known.hidden))
-    except ValueError as fault:
-        raise InvalidRequest(
-            f"the tools of {', '.join(str(path) for path in paths)} can't be added: {fault}"
-        ) from fault

@@ -1,48 +1,60 @@
-"""Frozen options, one small group a room; assembly fills them, nothing here reads the environment."""
+"""Frozen options, one small group a room."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Positive: TypeAlias = Annotated[float, Meta(gt=0)]
+Count: TypeAlias = Annotated[int, Meta(ge=1)]
+Tokens: TypeAlias = Annotated[int, Meta(ge=200)]
+Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
 
 
 class EngineOptions(Struct, frozen=True):
     """How the engine batches, and what it keeps. `prefill_chunk` is in tokens; `max_waiting` requests may queue before
     429; `grammar_cache_bytes` bounds the compiled grammars of tools and answers."""
 
-    max_batch: int = 32
-    prefill_chunk: int = 512
-    max_waiting: int = 256
-    prefix_cache_bytes: int = 1 << 30
-    grammar_cache_bytes: int = 256 << 20
+    max_batch: Count = 32
+    prefill_chunk: Count = 512
+    max_waiting: Count = 256
+    prefix_cache_bytes: Annotated[int, Meta(ge=0)] = 1 << 30
+    grammar_cache_bytes: Annotated[int, Meta(ge=0)] = 256 << 20
 
 
 class ServerOptions(Struct, frozen=True):
     """Where the server listens and what it takes in. Port 0 takes a free one; `keep_alive_s` is the longest silence of
-    a stream; with an `api_key` every request must bring it, and other machines are served only with one."""
+    a stream; with an `api_key` every request must bring it, and other machines are served only with one. `tools` are
+    those that the server runs itself for requests that ask for it; somebody has `approval_patience_s` seconds to allow
+    a call that asks."""
 
     host: str = "127.0.0.1"
-    port: int = 11435
-    max_body_bytes: int = 8 << 20
-    keep_alive_s: float = 10.0
+    port: Port = 11435
+    max_body_bytes: Count = 8 << 20
+    keep_alive_s: Positive = 10.0
     api_key: str | None = None
+    tools: tuple[str, ...] = ()
+    approval_patience_s: Positive = 300.0
 
 
 class ToolOptions(Struct, frozen=True):
     """What the built-in tools work on. `workspace` is the folder of files; `notes` the folder of Markdown notes.
 
-    `offered` names the tools that models are told of, all that can run where it is empty; `permissions` are those
-    granted, "*" for all. A call may take `timeout_s` seconds, bring `max_argument_chars` characters, and return
-    `max_result_chars` to the model; what is longer can be read on.
+    With `enabled` False there are none. `offered` names the tools that models are told of, all that can run where it is
+    empty; `permissions` are those granted, "*" for all; `files` are Python files of further tools. A call may take
+    `timeout_s` seconds, bring `max_argument_chars` characters, and return `max_result_chars` to the model; what is
+    longer can be read on.
     """
 
     workspace: Path
     notes: Path
+    enabled: bool = True
     offered: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
     permissions: tuple[str, ...] = ("*",)
-    timeout_s: float = 20.0
-    max_argument_chars: int = 100_000
-    max_result_chars: int = 16_000
+    timeout_s: Positive = 20.0
+    max_argument_chars: Count = 100_000
+    max_result_chars: Annotated[int, Meta(ge=1000)] = 16_000
 
 
 class PolicyOptions(Struct, frozen=True):
@@ -67,8 +79,8 @@ class WebOptions(Struct, frozen=True):
     search_url: str = ""
     brave_api_key: str = ""
     private_hosts: tuple[str, ...] = ()
-    timeout_s: float = 15.0
-    max_bytes: int = 5 << 20
+    timeout_s: Positive = 15.0
+    max_bytes: Count = 5 << 20
 
 
 class KnowledgeOptions(Struct, frozen=True):
@@ -80,7 +92,7 @@ class KnowledgeOptions(Struct, frozen=True):
     embeddings_url: str = ""
     embeddings_model: str = ""
     embeddings_api_key: str = ""
-    max_file_bytes: int = 50 << 20
+    max_file_bytes: Count = 50 << 20
 
 
 class ScheduleOptions(Struct, frozen=True):
@@ -96,7 +108,7 @@ class TraceOptions(Struct, frozen=True):
     path: Path
     enabled: bool = True
     full: bool = False
-    max_runs: int = 1000
+    max_runs: Count = 1000
     paths: bool = False
 
 
@@ -109,11 +121,11 @@ class AgentOptions(Struct, frozen=True):
     told to answer at once where it can, in "rag_first" the knowledge base is searched before it is asked.
     """
 
-    max_iterations: int = 4
-    max_repairs: int = 2
-    total_timeout_s: float = 60.0
-    turn_timeout_s: float = 60.0
-    catalogue_tokens: int = 8000
+    max_iterations: Count = 4
+    max_repairs: Annotated[int, Meta(ge=0)] = 2
+    total_timeout_s: Positive = 60.0
+    turn_timeout_s: Positive = 60.0
+    catalogue_tokens: Tokens = 8000
     mode: Literal["plain", "answer_first", "rag_first"] = "plain"
 
 
@@ -126,3 +138,28 @@ class RoutingOptions(Struct, frozen=True):
     prompt_style: Literal["jsonl", "xml", "markdown-json"] = "jsonl"
     models: dict[str, Literal["auto", "native", "text"]] = {}
     local: bool = True
+
+
+class Settings(Struct, frozen=True):
+    """All options."""
+
+    tools: ToolOptions
+    knowledge: KnowledgeOptions
+    schedule: ScheduleOptions
+    traces: TraceOptions
+    policy: PolicyOptions = PolicyOptions()
+    web: WebOptions = WebOptions()
+    agent: AgentOptions = AgentOptions()
+    routing: RoutingOptions = RoutingOptions()
+    engine: EngineOptions = EngineOptions()
+    server: ServerOptions = ServerOptions()
+
+
+def default_settings(data: Path, workspace: Path) -> Settings:
+    """The settings where nothing is configured: what belongs to the user lies in `data`."""
+    return Settings(
+        tools=ToolOptions(workspace=workspace, notes=data / "notes"),
+        knowledge=KnowledgeOptions(path=data / "knowledge.sqlite3"),
+        schedule=ScheduleOptions(path=data / "schedule.sqlite3"),
+        traces=TraceOptions(path=data / "traces.sqlite3"),
+    )

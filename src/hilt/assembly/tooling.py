@@ -1,0 +1,257 @@
+"""Tools, and the runtime that runs them, as the settings want them."""
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec.structs import replace
+
+from hilt.agent import Agent, new_run_id
+from hilt.agent.scheduled import Perform, Performed, Terms
+from hilt.assembly.configuring import redaction_of
+from hilt.assembly.models import Machine, open_backend
+from hilt.assembly.places import clock, tool_switch
+from hilt.conversation import InvalidRequest
+from hilt.settings import PolicyOptions, Settings, TraceOptions
+from hilt.store import STARTER
+from hilt.tools import (
+    Allow,
+    Approver,
+    Ask,
+    Capability,
+    Deny,
+    Nobody,
+    Rates,
+    ResultStore,
+    Runtime,
+    Situation,
+    Tool,
+    builtin_tools,
+    decide,
+    names,
+    offer,
+    policy_of,
+    read_result_tool,
+    redact,
+)
+from hilt.tools.builtin.knowledge import knowledge_tools
+from hilt.tools.builtin.schedule import Grant, Schedule, Task, granted, narrowed, schedule_tools
+from hilt.tools.builtin.web import web_tools
+from hilt.tools.egress import forbid_remote
+from hilt.tools.processes import run_in_process
+from hilt.traces import Record, TraceStore
+
+if TYPE_CHECKING:
+    from hilt.tools.builtin.knowledge import Knowledge
+
+MakeRuntime: TypeAlias = Callable[[Sequence[str]], Runtime]
+
+# What conversations may need besides, to read on and to find tools.
+RESERVED_NAMES = frozenset({"read_result", "find_tools", "call_tool"})
+
+# The starter model knows these tools by heart, and its context has room for few others.
+STARTER_TOOLS = (
+    "add_note",
+    "calculate",
+    "convert_units",
+    "current_time",
+    "list_files",
+    "read_file",
+    "search_notes",
+)
+
+
+def every_tool(settings: Settings) -> tuple[Tool, ...]:
+    """All tools that come with Hilt, whether or not they can run here, and those of the user's own files.
+
+    Raises NotFound or InvalidRequest if a file of tools can't be loaded, or has a tool with the name of another.
+    """
+    now = clock()
+    options = settings.tools
+
+    async def apart(function: Callable[..., Any], arguments: dict[str, Any], timeout_s: float) -> Any:
+        return await run_in_process(function, arguments, timeout_s=timeout_s, local_only=True)
+
+    own = (
+        *builtin_tools(options, now),
+        *knowledge_tools(open_knowledge(settings)),
+        *schedule_tools(Schedule(settings.schedule.path), now, lambda: current_grant(settings)),
+    )
+    timed = tuple(replace(tool, timeout_s=options.timeout_s) for tool in own)
+    web = web_tools(settings.web, apart=apart, forbids=_forbids(settings))
+    return (*timed, *web, *_loaded(options.files, (*timed, *web)))
+
+
+@contextmanager
+def open_tools(
+    settings: Settings,
+    approver: Approver,
+    *,
+    complain: Callable[[str], None] = lambda sentence: None,
+) -> Generator[MakeRuntime]:
+    """What makes the runtime of each conversation, until the block is left, with the tools of the given names, or with
+    all that can run here.
+
+    `complain` is told, in a sentence, when traces are lost. Raises InvalidRequest if the rules can't be read.
+    """
+    policy = policy_of(settings.policy)
+    if policy.local_only:
+        forbid_remote()
+    options = settings.tools
+    tools = every_tool(settings) if options.enabled else ()
+    rates = Rates(time.monotonic)
+    redaction = redaction_of(settings)
+    with open_traces(settings, complain) as record:
+
+        def make(only: Sequence[str] = ()) -> Runtime:
+            results = ResultStore()
+            own = (*tools, read_result_tool(results, options.max_result_chars)) if tools else ()
+            # The starter model does not know how to read on.
+            wanted = (*only, "read_result") if only and tuple(only) != STARTER_TOOLS else only
+            return Runtime(
+                registry=offer(own, capability(settings), wanted),
+                approver=approver,
+                policy=policy,
+                dry_run=settings.policy.dry_run,
+                switch=tool_switch(),
+                rates=rates,
+                results=results,
+                redaction=redaction,
+                record=record,
+                max_argument_chars=options.max_argument_chars,
+                max_result_chars=options.max_result_chars,
+            )
+
+        yield make
+
+
+def chosen_tools(settings: Settings, model: str) -> tuple[str, ...]:
+    """The names of the tools that a model is offered where nothing else is said; () for all."""
+    return settings.tools.offered or (STARTER_TOOLS if model == STARTER else ())
+
+
+def capability(settings: Settings) -> Capability:
+    """What can be done here."""
+    permissions = frozenset(settings.tools.permissions)
+    return Capability(
+        sys.platform,
+        permissions=None if "*" in permissions else permissions,
+        local_only=settings.policy.local_only,
+    )
+
+
+@contextmanager
+def open_traces(settings: Settings, complain: Callable[[str], None]) -> Generator[Callable[[Record], None]]:
+    """What takes note of runs, until the block is left; `complain` is told once, in a sentence, if records are lost."""
+    options: TraceOptions = settings.traces
+    if not options.enabled:
+        yield lambda record: None
+        return
+    private = redaction_of(settings, private=not options.full)
+    store = TraceStore(
+        options.path,
+        redact=lambda text: redact(text, private),
+        full=options.full,
+        max_runs=options.max_runs,
+        complain=complain,
+    )
+    try:
+        yield store.write
+    finally:
+        store.close()
+
+
+def open_knowledge(settings: Settings) -> "Knowledge":
+    """The user's knowledge base. Nothing is opened before it is used.
+
+    Raises InvalidRequest if the options of the embedder don't go together, or lead beyond this machine where only local
+    work is allowed.
+    """
+    from hilt.tools.builtin.knowledge import Knowledge, ServerEmbedder, Store, WordEmbedder, embeddings_address
+
+    chosen = settings.knowledge
+    match chosen.embedder:
+        case "words":
+            embedder = WordEmbedder()
+        case "server":
+            if not chosen.embeddings_model:
+                raise InvalidRequest("knowledge.embeddings_model is empty; name a model", param="embeddings_model")
+            url = embeddings_address(chosen.embeddings_url, local_only=settings.policy.local_only)
+            embedder = ServerEmbedder(url, chosen.embeddings_model, time.sleep, chosen.embeddings_api_key)
+    return Knowledge(Store(chosen.path, embedder), clock(), chosen.max_file_bytes, os.environ)
+
+
+def current_grant(settings: Settings) -> Grant:
+    """What a task that is scheduled now may do: today's tools, under today's policy."""
+    names = tuple(tool.name for tool in offer(every_tool(settings), capability(settings), settings.tools.offered).tools)
+    return Grant(names, settings.policy)
+
+
+def schedule_terms(timeout_s: float) -> Terms:
+    """How this process runs scheduled tasks."""
+    switch = tool_switch()
+    return Terms(
+        f"{os.getpid()}-{secrets.token_hex(8)}",
+        timeout_s=timeout_s,
+        why_off=switch.why_off,
+        tripped=switch.tripped,
+    )
+
+
+@contextmanager
+def open_performer(
+    model: str, settings: Settings, machine: Machine, timeout_s: float, complain: Callable[[str], None]
+) -> Generator[Perform]:
+    """What carries out scheduled tasks with a model, until the block is left: each in a conversation of its own, with
+    the tools of its grant, and with nobody to ask."""
+    agent_options = replace(settings.agent, total_timeout_s=timeout_s)
+    with (
+        open_backend(model, settings.engine, machine) as backend,
+        open_tools(settings, Nobody(), complain=complain) as make_runtime,
+    ):
+
+        async def perform(task: Task) -> Performed:
+            policy: PolicyOptions = narrowed(task.grant, settings.policy)
+            runtime = make_runtime(chosen_tools(settings, model))
+            runtime = replace(
+                runtime,
+                registry=replace(runtime.registry, tools=granted(task.grant, runtime.registry.tools)),
+                policy=policy_of(policy),
+                dry_run=policy.dry_run,
+            )
+            result = await Agent(backend, runtime, options=agent_options, new_id=new_run_id).run(task.text)
+            return Performed(result.stop_reason, result.output, result.trace_id)
+
+        yield perform
+
+
+def _forbids(settings: Settings) -> Callable[[str], str | None]:
+    """Why a redirect must not be followed: where the rules forbid its address, or where they allow certain addresses
+    and not this one."""
+    policy = policy_of(settings.policy)
+    fetch = next(tool for tool in web_tools(settings.web) if tool.name == "web_fetch")
+    choosy = any(rule.arguments and names(rule, fetch) for rule in policy.allow)
+
+    def forbids(url: str) -> str | None:
+        match decide(policy, fetch, {"url": url}, Situation(), attended=True):
+            case Deny(text):
+                return text
+            case Ask() if choosy:
+                return "the rules allow other addresses only; call web_fetch with this one to have it asked about"
+            case Ask() | Allow():
+                return None
+
+    return forbids
+
+
+def _loaded(paths: Sequence[Path], known: Sequence[Tool]) -> tuple[Tool, ...]:
+    if not paths:
+        return ()
+    from hilt.tools.loading import load_tools
+
+    return load_tools(paths, taken={name for tool in known for name in (tool.name, *tool.aliases)} | RESERVED_NAMES)
