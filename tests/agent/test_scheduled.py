@@ -10,14 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from hilt.agent import scheduled
 from hilt.agent.scheduled import Performed, Terms, run_due, run_forever
-from hilt.assembly import performer
+from hilt.assembly.tooling import performer
 from hilt.backends import ScriptedBackend
 from hilt.conversation import Call
-from hilt.settings import PolicyOptions
-from hilt.tools import tool
+from hilt.settings import PolicyOptions, default_settings
+from hilt.tools import Nobody, Registry, Runtime, tool
 from hilt.tools.builtin.schedule import Grant, Run, Schedule, Task, Timing
 from hilt.tools.builtin.schedule.store import add, cancel, claim, find, runs
 from tests.agent.scripts import calls, says
@@ -293,7 +294,7 @@ def test_while_an_end_can_not_be_recorded_nothing_new_begins(
     assert [run.attempt for run in runs(kept, 1)] == [1]
 
 
-def test_a_task_may_do_only_what_was_granted_and_nobody_is_asked(kept: Schedule, clock: Clock) -> None:
+def test_a_task_may_do_only_what_was_granted_and_nobody_is_asked(kept: Schedule, clock: Clock, tmp_path: Path) -> None:
     did: list[str] = []
 
     @tool(effect="read")
@@ -326,11 +327,13 @@ def test_a_task_may_do_only_what_was_granted_and_nobody_is_asked(kept: Schedule,
     )
     grant = Grant(("look", "look_inside", "write"), PolicyOptions())
     add(kept, "do it all", Timing(int(BEGIN.timestamp()), "UTC"), grant, BEGIN)
-    perform = performer(backend, (look, look_elsewhere, look_inside, write), PolicyOptions(deny=("look_inside",)), 10)
+    settings = replace(default_settings(tmp_path, tmp_path), policy=PolicyOptions(deny=("look_inside",)))
+    tools = (look, look_elsewhere, look_inside, write)
+    perform = performer(backend, lambda: Runtime(registry=Registry(tools), approver=Nobody()), settings, 10)
     (run,) = asyncio.run(run_due(kept, clock, perform, Terms("r")))
     assert (run.stop_reason, run.answer) == ("final", "all done")
     assert did == ["look"]
-    assert [spec.name for spec in backend.requests[0].tools] == ["look", "write"]
+    assert [spec.name for spec in backend.requests[0].tools] == ["look", "look_inside", "write"]
 
 
 KILLED = """

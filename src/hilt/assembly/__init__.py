@@ -2,7 +2,7 @@
 
 from hilt.assembly.configuring import load_settings
 from hilt.assembly.models import Described, Machine, describe_model, measure_machine, open_backend, prepare_machine
-from hilt.assembly.places import clock, config_file, data_folder, new_call_id, version
+from hilt.assembly.places import clock, config_file, data_folder, new_call_id, tool_switch, version
 
 __all__ = [
     "Described",
@@ -16,5 +16,6 @@ __all__ = [
     "new_call_id",
     "open_backend",
     "prepare_machine",
+    "tool_switch",
     "version",
 ]

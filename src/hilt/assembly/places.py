@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 import tzlocal
 from platformdirs import user_config_path, user_data_path
 
+from hilt.tools.switch import Switch
+
 
 def version() -> str:
     """The version of Hilt that is installed."""
@@ -19,6 +21,11 @@ def version() -> str:
 def data_folder() -> Path:
     """Where Hilt keeps what belongs to the user: notes and the history of the prompt."""
     return user_data_path("hilt", appauthor=False)
+
+
+def tool_switch() -> Switch:
+    """The kill switch of all tools that this user's processes run."""
+    return Switch(data_folder() / "tools.off")
 
 
 def new_call_id() -> str:

@@ -15,7 +15,8 @@ from hilt.agent import Agent, new_run_id
 from hilt.agent.scheduled import Perform, Performed, Terms
 from hilt.assembly.configuring import redaction_of
 from hilt.assembly.models import Machine, open_backend
-from hilt.assembly.places import clock, data_folder
+from hilt.assembly.places import clock, tool_switch
+from hilt.backends import Backend
 from hilt.conversation import InvalidRequest
 from hilt.settings import Settings, TraceOptions
 from hilt.store import STARTER
@@ -30,7 +31,6 @@ from hilt.tools import (
     ResultStore,
     Runtime,
     Situation,
-    Switch,
     Tool,
     builtin_tools,
     decide,
@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 
 MakeRuntime: TypeAlias = Callable[[Sequence[str]], Runtime]
 
+# What conversations may need besides, to read on and to find tools.
+RESERVED_NAMES = frozenset({"read_result", "find_tools", "call_tool"})
+
 # The starter model knows these tools by heart, and its context has room for few others.
 STARTER_TOOLS = (
     "add_note",
@@ -64,16 +67,10 @@ STARTER_TOOLS = (
 )
 
 
-def tool_switch() -> Switch:
-    """The kill switch of all tools that this user's processes run."""
-    return Switch(data_folder() / "tools.off")
-
-
-def every_tool(settings: Settings, grant: Grant | None = None) -> tuple[Tool, ...]:
+def every_tool(settings: Settings) -> tuple[Tool, ...]:
     """All tools that come with Hilt, whether or not they can run here, and those of the user's own files.
 
-    Tasks that are scheduled with them get the `grant`, or what may be done here now. Raises NotFound or InvalidRequest
-    if a file of tools can't be loaded.
+    Raises NotFound or InvalidRequest if a file of tools can't be loaded, or has a tool with the name of another.
     """
     now = clock()
     options = settings.tools
@@ -84,11 +81,11 @@ def every_tool(settings: Settings, grant: Grant | None = None) -> tuple[Tool, ..
     own = (
         *builtin_tools(options, now),
         *knowledge_tools(open_knowledge(settings)),
-        *schedule_tools(Schedule(settings.schedule.path), now, lambda: grant or current_grant(settings)),
+        *schedule_tools(Schedule(settings.schedule.path), now, lambda: current_grant(settings)),
     )
     timed = tuple(replace(tool, timeout_s=options.timeout_s) for tool in own)
     web = web_tools(settings.web, apart=apart, forbids=_forbids(settings))
-    return (*timed, *web, *_loaded(options.files))
+    return (*timed, *web, *_loaded(options.files, (*timed, *web)))
 
 
 @contextmanager
@@ -213,28 +210,35 @@ def open_performer(
 ) -> Generator[Perform]:
     """What carries out scheduled tasks with a model, until the block is left: each in a conversation of its own, with
     the tools of its grant, and with nobody to ask."""
-    agent_options = replace(settings.agent, total_timeout_s=timeout_s)
     with (
-        open_backend(model, settings.engine, machine) as backend,
+        open_backend(model, settings.engine, machine, routing=settings.routing) as backend,
         open_tools(settings, Nobody(), complain=complain) as make_runtime,
     ):
+        yield performer(backend, lambda: make_runtime(chosen_tools(settings, model)), settings, timeout_s)
 
-        async def perform(task: Task) -> Performed:
-            policy = narrowed(task.grant, settings.policy)
-            runtime = make_runtime(chosen_tools(settings, model))
-            # A task that schedules another can't give it more than it has itself.
-            own = {tool.name: tool for tool in every_tool(settings, Grant(task.grant.tools, policy))}
-            offered = granted(task.grant, runtime.registry.tools)
-            runtime = replace(
-                runtime,
-                registry=replace(runtime.registry, tools=tuple(own.get(tool.name, tool) for tool in offered)),
-                policy=policy_of(policy),
-                dry_run=policy.dry_run,
-            )
-            result = await Agent(backend, runtime, options=agent_options, new_id=new_run_id).run(task.text)
-            return Performed(result.stop_reason, result.output, result.trace_id)
 
-        yield perform
+def performer(backend: Backend, make_runtime: Callable[[], Runtime], settings: Settings, timeout_s: float) -> Perform:
+    """What carries out one task within `timeout_s` seconds, with those tools of a fresh runtime that its grant names,
+    under the rules of its grant and of the settings."""
+    options = replace(settings.agent, total_timeout_s=timeout_s)
+
+    async def perform(task: Task) -> Performed:
+        policy = narrowed(task.grant, settings.policy)
+        runtime = make_runtime()
+        # A task that schedules another can't give it more than it has itself.
+        schedule = Schedule(settings.schedule.path)
+        own = {tool.name: tool for tool in schedule_tools(schedule, clock(), lambda: Grant(task.grant.tools, policy))}
+        offered = granted(task.grant, runtime.registry.tools)
+        runtime = replace(
+            runtime,
+            registry=replace(runtime.registry, tools=tuple(own.get(tool.name, tool) for tool in offered)),
+            policy=policy_of(policy),
+            dry_run=policy.dry_run,
+        )
+        result = await Agent(backend, runtime, options=options, new_id=new_run_id).run(task.text)
+        return Performed(result.stop_reason, result.output, result.trace_id)
+
+    return perform
 
 
 def _forbids(settings: Settings) -> Callable[[str], str | None]:
@@ -256,9 +260,9 @@ def _forbids(settings: Settings) -> Callable[[str], str | None]:
     return forbids
 
 
-def _loaded(paths: Sequence[Path]) -> tuple[Tool, ...]:
+def _loaded(paths: Sequence[Path], known: Sequence[Tool]) -> tuple[Tool, ...]:
     if not paths:
         return ()
     from hilt.tools.loading import load_tools
 
-    return load_tools(paths)
+    return load_tools(paths, taken={name for tool in known for name in (tool.name, *tool.aliases)} | RESERVED_NAMES)

@@ -12,6 +12,7 @@ from hilt.cli.run import run
 from hilt.cli.schedule import schedule
 from hilt.cli.serve import serve
 from hilt.cli.show import show
+from hilt.cli.tools import tools
 from hilt.cli.trace import trace
 from hilt.conversation import HiltError, InvalidRequest, NotFound
 
@@ -34,6 +35,7 @@ app.command(name="show")(show)
 app.command(name="parse")(parse)
 app.add_typer(kb, name="kb")
 app.command(name="doctor")(doctor)
+app.add_typer(tools, name="tools")
 app.add_typer(schedule, name="schedule")
 app.add_typer(trace, name="trace")
 
