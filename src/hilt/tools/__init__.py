@@ -15,13 +15,14 @@ from hilt.tools.approval import (
 )
 from hilt.tools.builtin import builtin_tools
 from hilt.tools.catalogue import catalogue_tokens, within
+from hilt.tools.door import run_tool, unknown_tool
 from hilt.tools.model_text import error_text
 from hilt.tools.policy import Allow, Ask, Deny, Policy, Rule, Situation, Verdict, decide, names, policy_of, rule_of
 from hilt.tools.rates import Rates
 from hilt.tools.redaction import Redaction, redact
 from hilt.tools.registry import Registry, offer
 from hilt.tools.results import ResultStore, read_result_tool
-from hilt.tools.runtime import Execution, Hook, PlannedCall, Runtime, Waiting, run_tool, unknown_tool
+from hilt.tools.runtime import Execution, Hook, PlannedCall, Runtime, Waiting
 from hilt.tools.switch import Switch
 from hilt.tools.tool import (
     Capability,
