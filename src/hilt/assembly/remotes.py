@@ -10,6 +10,7 @@ from hilt.backends import Backend
 from hilt.backends.routing import Refusal, route, taught_dialect
 from hilt.conversation import InvalidRequest
 from hilt.settings import Settings
+from hilt.tools.egress import is_local
 
 
 @contextmanager
@@ -26,6 +27,8 @@ def open_remote(
     from hilt.backends.openai_http import Address
     from hilt.backends.remote import RemoteBackend, RemoteModel
 
+    if settings.policy.local_only and not is_local(httpx2.URL(url).host):
+        raise InvalidRequest(f"{url} is beyond this machine, and only local work is allowed")
     taken = route(model, has_native=True, options=settings.routing) if way == "auto" else way
     if isinstance(taken, Refusal):
         raise InvalidRequest(taken.reason)

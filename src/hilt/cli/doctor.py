@@ -17,7 +17,7 @@ def doctor(
     from rich.console import Console
     from rich.table import Table
 
-    from hilt.assembly import measure_machine, prepare_machine, version
+    from hilt.assembly import config_file, measure_machine, prepare_machine, version
 
     machine = prepare_machine()
     speeds = measure_machine(machine)
@@ -26,6 +26,7 @@ def doctor(
             "version": version(),
             "python": platform.python_version(),
             "platform": platform.platform(),
+            "settings": str(config_file()),
             "device": machine.device,
             "blas": {"state": machine.blas.state, "detail": machine.blas.detail},
             "products": speeds,
@@ -35,6 +36,7 @@ def doctor(
         return
     console = Console(highlight=False)
     console.print(f"[bold]Hilt {version()}[/]  Python {platform.python_version()}  {platform.platform()}")
+    console.print(f"Settings {config_file()}", markup=False)
     console.print(f"Device  {machine.device.kind} ({machine.device.name})")
     console.print(f"BLAS    {machine.blas.state}: {machine.blas.detail}", markup=False)
     table = Table("product of", "size", "GFLOP/s", "", box=None, pad_edge=False, header_style="bold")
