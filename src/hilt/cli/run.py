@@ -16,9 +16,10 @@ from hilt.store import STARTER, names_model
 
 if TYPE_CHECKING:
     from hilt.backends import Backend
-    from hilt.settings import Settings
+    from hilt.settings import AgentOptions, Settings
 
 EXIT_FAILED = 1
+_A_DAY_S = 86_400.0
 
 Mode = Literal["plain", "answer_first", "rag_first"]
 Way = Literal["auto", "native", "text", "completion"]
@@ -51,6 +52,15 @@ def run(
     mode: Annotated[
         Mode | None, typer.Option(help="answer_first: tools only where needed; rag_first: search the knowledge base.")
     ] = None,
+    timeout_s: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout", min=1, metavar="SECONDS", help="The longest that an answer may take; no limit at a terminal."
+        ),
+    ] = None,
+    full_trace: Annotated[
+        bool, typer.Option("--full-trace", help="Keep texts in the trace too, for `hilt trace show`.")
+    ] = False,
     later: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Stop at a question and keep the run in FILE, for `hilt resume`."),
@@ -100,13 +110,15 @@ def run(
         dry_run=dry_run,
         local_only=local_only,
         mode=mode,
+        full_trace=full_trace,
     )
     activity = Console(stderr=True, highlight=False)
+    terminal = Terminal(activity)
     with (
         opened(model, settings, dialect=dialect, remote=remote, remote_key=remote_key, way=way) as (backend, tips),
         open_tools(
             settings,
-            Terminal(activity) if later is None else Later(),
+            terminal if later is None else Later(),
             complain=lambda sentence: print(f"hilt: {sentence}", file=sys.stderr),
         ) as make_runtime,
     ):
@@ -116,7 +128,7 @@ def run(
             runtime=make_runtime(offer or chosen_tools(settings, model)),
             instructions=instructions,
             sampling=Sampling(temperature=temperature, seed=seed, max_tokens=max_tokens),
-            options=settings.agent,
+            options=_patient(settings.agent, timeout_s, attended=terminal.attended),
             view=open_view(as_json),
             activity=activity,
             tips=tips if verbose else None,
@@ -140,6 +152,7 @@ def overridden(
     dry_run: bool,
     local_only: bool,
     mode: Mode | None,
+    full_trace: bool,
 ) -> "Settings":
     """The settings with what the command line adds to them."""
     policy = settings.policy
@@ -154,7 +167,16 @@ def overridden(
             local_only=policy.local_only or local_only,
         ),
         agent=settings.agent if mode is None else replace(settings.agent, mode=mode),
+        traces=replace(settings.traces, full=settings.traces.full or full_trace),
     )
+
+
+def _patient(options: "AgentOptions", timeout_s: float | None, *, attended: bool) -> "AgentOptions":
+    """The limits of an answer. Who sits at the terminal can stop it, so that there time alone does not."""
+    if timeout_s is None and not attended:
+        return options
+    limit_s = timeout_s or _A_DAY_S
+    return replace(options, total_timeout_s=limit_s, turn_timeout_s=limit_s)
 
 
 @contextmanager
