@@ -1,17 +1,27 @@
 """Tasks are carried out when they are due, one after the other, and no end of one keeps another from its own."""
 
 import asyncio
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from hilt.agent import scheduled
 from hilt.agent.scheduled import Performed, Terms, run_due, run_forever
+from hilt.assembly.tooling import performer
+from hilt.backends import ScriptedBackend
+from hilt.conversation import Call
+from hilt.settings import PolicyOptions, default_settings
+from hilt.tools import Nobody, Registry, Runtime, tool
 from hilt.tools.builtin.schedule import Grant, Run, Schedule, Task, Timing
 from hilt.tools.builtin.schedule.store import add, cancel, claim, find, runs
+from tests.agent.scripts import calls, says
 
 BEGIN = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 GRANT = Grant(("calculate",))
@@ -282,6 +292,68 @@ def test_while_an_end_can_not_be_recorded_nothing_new_begins(
     assert [run.task_id for run in ended] == [1, 2]
     assert len(clock.slept_s) == 3
     assert [run.attempt for run in runs(kept, 1)] == [1]
+
+
+def test_a_task_may_do_only_what_was_granted_and_nobody_is_asked(kept: Schedule, clock: Clock, tmp_path: Path) -> None:
+    did: list[str] = []
+
+    @tool(effect="read")
+    def look() -> str:
+        """Look."""
+        did.append("look")
+        return "seen"
+
+    @tool(effect="read")
+    def look_elsewhere() -> str:
+        """Look where it was not granted."""
+        did.append("look_elsewhere")
+        return "seen"
+
+    @tool(effect="read")
+    def look_inside() -> str:
+        """Look where it was granted, but is denied by now."""
+        did.append("look_inside")
+        return "seen"
+
+    @tool(effect="write")
+    def write() -> str:
+        """Write."""
+        did.append("write")
+        return "written"
+
+    names = ("look", "look_elsewhere", "look_inside", "write")
+    backend = ScriptedBackend(
+        [calls(*(Call(f"c{number}", name, "{}") for number, name in enumerate(names))), says("all done")]
+    )
+    grant = Grant(("look", "look_inside", "write"), PolicyOptions())
+    add(kept, "do it all", Timing(int(BEGIN.timestamp()), "UTC"), grant, BEGIN)
+    settings = replace(default_settings(tmp_path, tmp_path), policy=PolicyOptions(deny=("look_inside",)))
+    tools = (look, look_elsewhere, look_inside, write)
+    perform = performer(backend, lambda: Runtime(registry=Registry(tools), approver=Nobody()), settings, 10)
+    (run,) = asyncio.run(run_due(kept, clock, perform, Terms("r")))
+    assert (run.stop_reason, run.answer) == ("final", "all done")
+    assert did == ["look"]
+    assert [spec.name for spec in backend.requests[0].tools] == ["look", "look_inside", "write"]
+
+
+KILLED = """
+import os, signal, sys
+from datetime import datetime
+from pathlib import Path
+from hilt.tools.builtin.schedule import Schedule
+from hilt.tools.builtin.schedule.store import claim
+assert claim(Schedule(Path(sys.argv[1])), "killed", datetime.fromisoformat(sys.argv[2]), 60.0).task.id == 1
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_runner_that_is_killed_loses_nothing(kept: Schedule, clock: Clock) -> None:
+    scheduled_task(kept, "x")
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(kept.path), BEGIN.isoformat()])
+    assert killed.returncode == -signal.SIGKILL
+    assert asyncio.run(run_due(kept, clock, answering, Terms("r"))) == []
+    clock.forward(60)
+    assert told(asyncio.run(run_due(kept, clock, answering, Terms("r")))) == [(1, "final", "did x")]
 
 
 def ending(clock: Clock, sleeps: int) -> Callable[[float], Awaitable[None]]:

@@ -25,6 +25,7 @@ def home(tmp_path: Path, cache_folder: Path) -> dict[str, str]:
     return os.environ | {
         "HOME": str(tmp_path),
         "XDG_DATA_HOME": str(tmp_path / "data"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "XDG_CACHE_HOME": str(cache_folder),
         "HF_HUB_OFFLINE": "1",
         "PROMPT_TOOLKIT_NO_CPR": "1",

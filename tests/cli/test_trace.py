@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
-from hilt.assembly import open_traces
+from hilt.assembly.tooling import open_traces
 from hilt.cli.timeline import bar, duration, print_lines, timeline
 from hilt.cli.trace import moment, write_file
 from hilt.conversation import InvalidRequest, Unavailable
-from hilt.settings import TraceOptions
+from hilt.settings import default_settings
 from hilt.traces import find_run, iterate_runs
 from tests.cli.conftest import HILT, Hilt
-from tests.traces.made import STARTED_S, call, redact, run, turn, write
+from tests.traces.made import STARTED_S, call, run, turn, write
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp.exe\r\b\x00"
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
@@ -238,11 +239,12 @@ def test_no_control_character_reaches_the_terminal(
 
 def test_assembly_opens_the_store_as_its_options_say(tmp_path: Path) -> None:
     complaints: list[str] = []
-    options = TraceOptions(path=tmp_path / "t.sqlite3", max_runs=1)
-    with open_traces(options, redact, complaints.append) as traces:
-        traces.write(turn("old", content="sk-canary1"))
-        traces.write(turn("new", content="sk-canary1"))
-    (trace,) = iterate_runs(options.path)
+    settings = default_settings(tmp_path, tmp_path)
+    settings = replace(settings, traces=replace(settings.traces, max_runs=1))
+    with open_traces(settings, complaints.append) as write_record:
+        write_record(turn("old", content="sk-canary1"))
+        write_record(turn("new", content="sk-canary1"))
+    (trace,) = iterate_runs(settings.traces.path)
     assert (trace.run_id, trace.steps[0].record.content, trace.steps[0].chars["content"]) == ("new", "", 10)
     assert complaints == []
 

@@ -348,6 +348,24 @@ def test_an_edit_does_not_undo_another_one(
     assert tree(workspace) == {"it.txt": b"one two three"}
 
 
+EDITS = """
+import sys
+from pathlib import Path
+from hilt.tools.builtin.file_changes import edit
+
+for number in range(15):
+    edit(Path(sys.argv[1]), "it.txt", "end", f"{sys.argv[2]}{number} end", replace_all=False)
+"""
+
+
+def test_processes_that_edit_at_once_lose_nothing(workspace: Path) -> None:
+    (workspace / "it.txt").write_text("end")
+    editors = [subprocess.Popen([sys.executable, "-c", EDITS, str(workspace), name]) for name in "abc"]
+    assert [editor.wait() for editor in editors] == [0, 0, 0]
+    words = (workspace / "it.txt").read_text().split()
+    assert sorted(words) == sorted([*(f"{name}{number}" for name in "abc" for number in range(15)), "end"])
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "changes"),
     [

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
-from hilt.assembly import open_knowledge
+from hilt.assembly.tooling import open_knowledge
 from hilt.conversation import InvalidRequest, Unavailable
-from hilt.settings import KnowledgeOptions
+from hilt.settings import KnowledgeOptions, PolicyOptions, Settings, default_settings
 from hilt.tools.builtin.knowledge import ServerEmbedder, add_text, embeddings_address, search, sources
 from tests.tools.knowledge import add, open_base
 
@@ -235,15 +236,20 @@ def test_vectors_of_another_length_ask_for_a_rebuild(tmp_path: Path) -> None:
             add_text(knowledge, "another", "two")
 
 
+def settings_of(options: KnowledgeOptions, *, local_only: bool = False) -> Settings:
+    defaults = default_settings(options.path.parent, options.path.parent)
+    return replace(defaults, knowledge=options, policy=PolicyOptions(local_only=local_only))
+
+
 def test_options_become_a_base(tmp_path: Path) -> None:
     path = tmp_path / "k.sqlite3"
-    assert open_knowledge(KnowledgeOptions(path)).store.embedder.name == "words-1"
+    assert open_knowledge(settings_of(KnowledgeOptions(path))).store.embedder.name == "words-1"
     with serving(good) as served:
         options = KnowledgeOptions(path, "server", served.url.removesuffix("/embeddings"), "tiny", "key")
-        knowledge = open_knowledge(options, local_only=True)
+        knowledge = open_knowledge(settings_of(options, local_only=True))
         add_text(knowledge, "The automobile needs petrol.", "one")
         assert search(knowledge.store, "vehicle").passages
-    assert "server:tiny" in search(open_knowledge(KnowledgeOptions(path)).store, "petrol").notice
+    assert "server:tiny" in search(open_knowledge(settings_of(KnowledgeOptions(path))).store, "petrol").notice
 
 
 @pytest.mark.parametrize(
@@ -256,5 +262,5 @@ def test_options_become_a_base(tmp_path: Path) -> None:
 )
 def test_options_that_do_not_go_together_are_told(url: str, model: str, param: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest) as told:
-        open_knowledge(KnowledgeOptions(tmp_path / "k.sqlite3", "server", url, model), local_only=True)
+        open_knowledge(settings_of(KnowledgeOptions(tmp_path / "k.sqlite3", "server", url, model), local_only=True))
     assert told.value.param == param

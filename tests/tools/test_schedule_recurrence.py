@@ -118,6 +118,11 @@ def test_words_for_a_recurrence(words: str | None, rule: str) -> None:
         ("FREQ=MONTHLY;BYMONTHDAY=0", "BYMONTHDAY=0"),
         ("FREQ=DAILY;BYDAY=XX", "BYDAY=XX is no list of days"),
         ("FREQ=DAILY;BYDAY=1MO", "needs FREQ=MONTHLY"),
+        ("FREQ=MONTHLY;BYDAY=6MO", "no weekday comes more than 5 times"),
+        ("FREQ=YEARLY;BYMONTH=2;BYDAY=53MO", "no weekday comes more than 5 times"),
+        ("FREQ=YEARLY;BYDAY=54MO", "no weekday comes more than 53 times"),
+        ("FREQ=MONTHLY;BYWEEKNO=3", "BYWEEKNO needs FREQ=YEARLY"),
+        ("FREQ=HOURLY;BYSETPOS=2", "BYSETPOS needs FREQ=DAILY"),
         ("FREQ=WEEKLY;WKST=XX", "WKST=XX"),
         ("FREQ=YEARLY;BYEASTER=1", "BYEASTER is no part"),
         ("FREQ=DAILY;X-NAME=1", "X-NAME is no part"),
@@ -139,6 +144,8 @@ def test_what_is_no_recurrence_is_refused(words: str, said: str) -> None:
         "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
         "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
         "FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=MINUTELY;BYMONTH=2;BYMONTHDAY=30;BYHOUR=5;BYMINUTE=3",
+        "FREQ=DAILY;BYSETPOS=2",
         "FREQ=MONTHLY;BYDAY=1MO;BYMONTHDAY=20",
         "FREQ=MINUTELY;INTERVAL=1440;BYHOUR=5",
         "FREQ=HOURLY;INTERVAL=24;BYHOUR=3",
@@ -149,9 +156,8 @@ def test_what_is_no_recurrence_is_refused(words: str, said: str) -> None:
     ],
 )
 def test_a_rule_that_never_comes_is_refused(rule: str) -> None:
-    timing = Timing(int(START.timestamp()), "Europe/Paris", read_rule(rule, PARIS))
     with pytest.raises(ValueError, match="never comes"):
-        first_time(timing)
+        first_time(Timing(int(START.timestamp()), "Europe/Paris", read_rule(rule, PARIS)))
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ from hilt.agent.scheduled import Perform, Performed, Terms
 from hilt.assembly.configuring import redaction_of
 from hilt.assembly.models import Machine, open_backend
 from hilt.assembly.places import clock, tool_switch
+from hilt.backends import Backend
 from hilt.conversation import InvalidRequest
-from hilt.settings import PolicyOptions, Settings, TraceOptions
+from hilt.settings import Settings, TraceOptions
 from hilt.store import STARTER
 from hilt.tools import (
     Allow,
@@ -209,25 +210,35 @@ def open_performer(
 ) -> Generator[Perform]:
     """What carries out scheduled tasks with a model, until the block is left: each in a conversation of its own, with
     the tools of its grant, and with nobody to ask."""
-    agent_options = replace(settings.agent, total_timeout_s=timeout_s)
     with (
-        open_backend(model, settings.engine, machine) as backend,
+        open_backend(model, settings.engine, machine, routing=settings.routing) as backend,
         open_tools(settings, Nobody(), complain=complain) as make_runtime,
     ):
+        yield performer(backend, lambda: make_runtime(chosen_tools(settings, model)), settings, timeout_s)
 
-        async def perform(task: Task) -> Performed:
-            policy: PolicyOptions = narrowed(task.grant, settings.policy)
-            runtime = make_runtime(chosen_tools(settings, model))
-            runtime = replace(
-                runtime,
-                registry=replace(runtime.registry, tools=granted(task.grant, runtime.registry.tools)),
-                policy=policy_of(policy),
-                dry_run=policy.dry_run,
-            )
-            result = await Agent(backend, runtime, options=agent_options, new_id=new_run_id).run(task.text)
-            return Performed(result.stop_reason, result.output, result.trace_id)
 
-        yield perform
+def performer(backend: Backend, make_runtime: Callable[[], Runtime], settings: Settings, timeout_s: float) -> Perform:
+    """What carries out one task within `timeout_s` seconds, with those tools of a fresh runtime that its grant names,
+    under the rules of its grant and of the settings."""
+    options = replace(settings.agent, total_timeout_s=timeout_s)
+
+    async def perform(task: Task) -> Performed:
+        policy = narrowed(task.grant, settings.policy)
+        runtime = make_runtime()
+        # A task that schedules another can't give it more than it has itself.
+        schedule = Schedule(settings.schedule.path)
+        own = {tool.name: tool for tool in schedule_tools(schedule, clock(), lambda: Grant(task.grant.tools, policy))}
+        offered = granted(task.grant, runtime.registry.tools)
+        runtime = replace(
+            runtime,
+            registry=replace(runtime.registry, tools=tuple(own.get(tool.name, tool) for tool in offered)),
+            policy=policy_of(policy),
+            dry_run=policy.dry_run,
+        )
+        result = await Agent(backend, runtime, options=options, new_id=new_run_id).run(task.text)
+        return Performed(result.stop_reason, result.output, result.trace_id)
+
+    return perform
 
 
 def _forbids(settings: Settings) -> Callable[[str], str | None]:

@@ -136,16 +136,17 @@ def run_tasks(
             if once:
                 work = run_due(kept, now, perform, terms, tell=_tell)
             else:
-                print("tasks are done as they come due  (Ctrl-C ends it)", file=sys.stderr, flush=True)
                 work = run_forever(kept, now, perform, terms, tell=_tell, complain=_complain)
-            asyncio.run(_until_stopped(work))
+            asyncio.run(_until_stopped(work, "" if once else "tasks are done as they come due  (Ctrl-C ends it)"))
 
 
-async def _until_stopped(work: Coroutine[Any, Any, Any]) -> None:
+async def _until_stopped(work: Coroutine[Any, Any, Any], greeting: str) -> None:
     """Do the work; a request to terminate ends it as an interruption does, so that what runs is given back."""
     task = asyncio.create_task(work)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    if greeting:
+        print(greeting, file=sys.stderr, flush=True)
     try:
         await task
     except asyncio.CancelledError:

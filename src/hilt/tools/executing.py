@@ -19,7 +19,7 @@ from pydantic_core import to_jsonable_python
 
 from hilt.conversation import Card, Failed, Source, TimedOut
 from hilt.tools.model_text import error_text
-from hilt.tools.processes import run_in_process
+from hilt.tools.processes import ChildFailed, run_in_process
 from hilt.tools.threads import run_in_thread
 from hilt.tools.tool import Tool
 
@@ -85,6 +85,8 @@ def failure(tool: Tool, fault: BaseException) -> Failed:
     match fault:
         case ValueError():
             return Failed(error_text(str(fault) or "the tool can't use these arguments"))
+        case ChildFailed():
+            return Failed(error_text(f"{tool.name} failed: {fault}"))
         case OSError():
             return Failed(error_text(f"{tool.name} failed: {fault.strerror or str(fault) or type(fault).__name__}"))
         case _:

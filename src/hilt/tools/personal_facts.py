@@ -9,10 +9,10 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from hilt.tools.secret_shapes import Span
 
-_LOCAL = re.compile(r"[\w.%+'-]{1,64}\Z")
+_LOCAL = re.compile(r"[\w.%+'-]{1,64}")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 _PHONE = re.compile(
-    r"(?<![\w.+-])(?:\+[1-9](?:[ .()/-]{0,2}[0-9]){6,14}"
+    r"(?<![\w.+-])(?<![0-9] )(?:\+[1-9](?:[ .()/-]{0,2}[0-9]){6,14}"
     r"|00[1-9][0-9]?(?:[ .()/-]{1,2}[0-9]{1,5}){2,6}"
     r"|(?:1[ .-])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[ .-])[2-9][0-9]{2}[ .-][0-9]{4}"
     r"|\(?0[1-9][0-9]{0,4}\)?(?:[ /-][0-9]{2,8}){1,5})(?![\w-]|\.[0-9])"
@@ -108,10 +108,10 @@ def _card_lengths(first: int) -> tuple[int, ...]:
 def _emails(text: str) -> Iterator[Span]:
     at = -1
     while (at := text.find("@", at + 1)) >= 0:
-        local = _LOCAL.search(text, max(0, at - 64), at)
+        local = _LOCAL.match(text[max(0, at - 64) : at][::-1])
         domain = _DOMAIN.match(text, at + 1)
         if local is not None and domain is not None and any(letter.isalnum() for letter in local.group()):
-            yield local.start(), domain.end(), "email"
+            yield at - local.end(), domain.end(), "email"
 
 
 def _ibans(text: str) -> Iterator[Span]:

@@ -1,8 +1,8 @@
 """Taking secrets and personal facts out of text before anybody keeps or shows it.
 
-What is found is replaced by `[redacted:KIND]`. JSON is read as JSON: only its strings are searched, as they read
-without their escapes, and a number that must go becomes a string; so JSON stays JSON, and what is not touched keeps its
-form.
+What is found is replaced by `[redacted:KIND]`. An object, array or string of JSON is read as JSON: only its strings are
+searched, as they read without their escapes, and a number that must go becomes a string; so JSON stays JSON, and what
+is not touched keeps its form.
 
 A replaced part can bring to light another: what stood right after it now begins a word. So the search is repeated until
 it finds nothing. Each time some text that is no marker goes, and how often it is repeated is bounded.
@@ -12,7 +12,9 @@ import base64
 import html
 import json
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from urllib.parse import quote, quote_plus
 
 from msgspec import Struct
@@ -25,6 +27,8 @@ _MARK = re.compile(r"\[redacted:[a-z-]{1,40}\]")
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"|(-?[0-9][0-9.eE+-]*+)|([{}\[\],:])|[A-Za-z]++', re.DOTALL)
 _MIN_KNOWN_CHARS = 4
 _MIN_BASE64_CHARS = 6
+# No part of any secret: what is searched stops at the end of a line, or at a NUL.
+_BETWEEN = "\n\0\n"
 _MAX_ROUNDS = 16
 _MAX_DEPTH = 8
 
@@ -41,18 +45,32 @@ class Redaction(Struct, frozen=True):
 
 def redact(text: str, what: Redaction) -> str:
     """The text with `[redacted:KIND]` in place of all that `what` names. Redacting it again changes nothing."""
-    return _redacted(text, what, _spellings(what.known), depth=0)
+    leaves: list[str] = []
+    whole = _taken_apart(text, leaves, depth=0)
+    return _put_together(whole, _cleaned(leaves, what, _spellings(what.known)), secrets=what.secrets)
 
 
-def _redacted(text: str, what: Redaction, known: tuple[str, ...], depth: int) -> str:
-    if depth < _MAX_DEPTH and _is_json(text):
-        return _redacted_json(text, what, known, depth)
+def _cleaned(texts: list[str], what: Redaction, known: tuple[str, ...]) -> list[str]:
+    """The texts, redacted. They are searched as one, since starting each search anew for thousands of short strings
+    would take most of the time; what stands between them belongs to no secret."""
+    cleaned = list(texts)
+    left = list(range(len(texts)))
     for _ in range(_MAX_ROUNDS):
-        cleaned = _replaced(text, _found(text, what, known))
-        if cleaned == text:
+        starts = list(accumulate((len(cleaned[place]) + len(_BETWEEN) for place in left), initial=0))
+        found: dict[int, list[Span]] = {}
+        for start, end, kind in _found(_BETWEEN.join(cleaned[place] for place in left), what, known):
+            for turn in range(bisect_right(starts, start) - 1, bisect_left(starts, end)):
+                found.setdefault(left[turn], []).append((max(start - starts[turn], 0), end - starts[turn], kind))
+        changed: list[int] = []
+        for place, spans in sorted(found.items()):
+            new = _replaced(cleaned[place], spans)
+            if new != cleaned[place]:
+                cleaned[place] = new
+                changed.append(place)
+        left = changed
+        if not left:
             break
-        text = cleaned
-    return text
+    return cleaned
 
 
 def _found(text: str, what: Redaction, known: tuple[str, ...]) -> Iterator[Span]:
@@ -82,6 +100,7 @@ def _replaced(text: str, spans: Iterable[Span]) -> str:
             next_mark += 1
         if next_mark < len(marks) and marks[next_mark][0] <= start:
             start = marks[next_mark][1] if end > marks[next_mark][1] else end
+        end = min(end, len(text))
         if start >= end:
             continue
         if merged and start < merged[-1][1]:
@@ -101,46 +120,103 @@ def _is_json(text: str) -> bool:
     if not text.lstrip(" \t\r\n").startswith(("{", "[", '"')):
         return False
     try:
-        json.loads(text)
+        json.loads(text, parse_int=str, parse_float=str)
     except RecursionError:
-        return True  # it was well as deep as could be looked
+        return _is_json_by_tokens(text)
     except ValueError:
         return False
     return True
+
+
+def _is_json_by_tokens(text: str) -> bool:
+    """Whether a text that is nested too deeply to be read at once has the tokens of JSON, each bracket with its other.
+    That is less than being JSON, and enough to be taken apart."""
+    open_brackets: list[str] = []
+    end = 0
+    for token in _TOKEN.finditer(text):
+        if text[end : token.start()].strip(" \t\r\n"):
+            return False
+        end = token.end()
+        match token.group()[0]:
+            case "[" | "{" as bracket:
+                open_brackets.append(bracket)
+            case "]" | "}" as bracket:
+                if not open_brackets or open_brackets.pop() + bracket not in ("[]", "{}"):
+                    return False
+            case '"':
+                try:
+                    json.loads(token.group(), strict=False)
+                except ValueError:
+                    return False
+            case _:
+                pass
+    return not open_brackets and not text[end:].strip(" \t\r\n")
+
+
+class _Part(Struct, frozen=True):
+    """A string or a number within JSON: where it stands, what it reads as, and which part, by its number, is its name.
+    None if it has none, or is a name itself."""
+
+    start: int
+    end: int
+    whole: "_Whole"
+    name: int | None
+
+
+class _Whole(Struct, frozen=True):
+    """A text as it is redacted: JSON with its parts, or one of the texts to be searched, by its number."""
+
+    text: str
+    parts: tuple[_Part, ...] = ()
+    leaf: int | None = None
 
 
 class _Place(Struct):
     """Where a walk over JSON is: in an array or an object, after which name, and before a name or a value."""
 
     is_object: bool
-    name: str = ""
+    name: int | None = None
     at_name: bool = False
 
 
-def _redacted_json(text: str, what: Redaction, known: tuple[str, ...], depth: int) -> str:
+def _taken_apart(text: str, leaves: list[str], depth: int) -> _Whole:
+    if depth >= _MAX_DEPTH or not _is_json(text):
+        leaves.append(text)
+        return _Whole(text, leaf=len(leaves) - 1)
     places = [_Place(is_object=False)]
-    pieces: list[str] = []
-    end = 0
+    parts: list[_Part] = []
     for token in _TOKEN.finditer(text):
-        place = places[-1]
-        new: str | None = None
         if (mark := token.group(3)) is not None:
             _step(places, mark)
-        elif token.group(1) is not None:
-            read = str(json.loads(token.group(), strict=False))
+        elif token.group(1) is not None or token.group(2) is not None:
+            read = token.group() if token.group(1) is None else str(json.loads(token.group(), strict=False))
+            place = places[-1]
+            parts.append(
+                _Part(*token.span(), _taken_apart(read, leaves, depth + 1), None if place.at_name else place.name)
+            )
             if place.at_name:
-                place.name = read
-                new = _redacted(read, what, known, depth + 1)
-            else:
-                new = _redacted_value(read, place.name, what, known, depth)
-            new = None if new == read else json.dumps(new)
-        elif (number := token.group(2)) is not None:
-            cleaned = _redacted_value(number, place.name, what, known, depth)
-            new = None if cleaned == number else json.dumps(cleaned)
-        if new is not None:
-            pieces += text[end : token.start()], new
-            end = token.end()
-    return "".join([*pieces, text[end:]])
+                place.name = len(parts) - 1
+    return _Whole(text, tuple(parts))
+
+
+def _put_together(whole: _Whole, cleaned: list[str], *, secrets: bool) -> str:
+    """The text with its parts redacted. What a name says is asked last, of names and values as they will be read, so
+    that another reading comes to the same."""
+    if whole.leaf is not None:
+        return cleaned[whole.leaf]
+    pieces: list[str] = []
+    place = 0
+    read: list[str] = []
+    for part in whole.parts:
+        new = _put_together(part.whole, cleaned, secrets=secrets)
+        kind = None if part.name is None or not secrets else named_kind(read[part.name], new)
+        if kind is not None:
+            new = f"[redacted:{kind}]"
+        read.append(new)
+        if new != part.whole.text:
+            pieces += whole.text[place : part.start], json.dumps(new)
+            place = part.end
+    return "".join([*pieces, whole.text[place:]])
 
 
 def _step(places: list[_Place], mark: str) -> None:
@@ -156,13 +232,6 @@ def _step(places: list[_Place], mark: str) -> None:
             places[-1].at_name = places[-1].is_object
         case _:
             places.pop()
-
-
-def _redacted_value(value: str, name: str, what: Redaction, known: tuple[str, ...], depth: int) -> str:
-    kind = named_kind(name, value) if what.secrets and name else None
-    if kind is not None and not _MARK.fullmatch(value):
-        return f"[redacted:{kind}]"
-    return _redacted(value, what, known, depth + 1)
 
 
 def _spellings(known: tuple[str, ...]) -> tuple[str, ...]:

@@ -82,8 +82,12 @@ _SHAPES: tuple[tuple[str, bool, str], ...] = (
     ("netlify-token", True, r"nfp_[A-Za-z0-9]{30,}"),
     ("age-key", False, r"AGE-SECRET-KEY-1[0-9A-Z]{50,}"),
     # The start can't lie within a run of its own letters, or each place in a long run would read it to the end.
-    ("jwt", False, r"(?<![A-Za-z0-9_])eyJ[A-Za-z0-9_-]{6,}+\.[A-Za-z0-9_-]{6,}+(?:\.[A-Za-z0-9_-]*+){0,3}"),
-    ("jwt", False, r"(?<=\\[nrt])eyJ[A-Za-z0-9_-]{6,}+\.[A-Za-z0-9_-]{6,}+(?:\.[A-Za-z0-9_-]*+){0,3}"),
+    (
+        "jwt",
+        False,
+        r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2}))"
+        r"eyJ[A-Za-z0-9_-]{6,}+\.[A-Za-z0-9_-]{6,}+(?:\.[A-Za-z0-9_-]*+){0,3}",
+    ),
 )
 _COMPILED = tuple((kind, at_word, re.compile(shape, re.ASCII)) for kind, at_word, shape in _SHAPES)
 
@@ -160,9 +164,9 @@ def _private_keys(text: str) -> Iterator[Span]:
     ends_left = True
     while begun := _KEY_BEGINS.search(text, end):
         ended = _KEY_ENDS.search(text, begun.end()) if ends_left else None
-        if ended is None:
+        ends_left = ended is not None
+        if ended is None or "\0" in text[begun.end() : ended.start()]:
             # A key that was cut off is a key all the same.
-            ends_left = False
             body = _KEY_BODY.match(text, begun.end())
             end = begun.end() if body is None else body.end()
         else:

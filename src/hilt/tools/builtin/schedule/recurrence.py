@@ -36,11 +36,11 @@ _RANGES = {
     "BYSECOND": (0, 59),
     "BYSETPOS": (-366, 366),
 }
+_DAY_PARTS = ("BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYDAY")
 _DAY = re.compile(r"([+-]?[1-9]\d?)?(MO|TU|WE|TH|FR|SA|SU)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,6}", re.ASCII)
 _UNTIL = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:T(\d\d):?(\d\d):?(\d\d)?(Z?))?", re.ASCII)
 _OFFSET = re.compile(r"UTC([+-])(\d\d):(\d\d)", re.ASCII)
-_DAY_S = 86_400
 
 
 class Timing(Struct, frozen=True):
@@ -186,15 +186,29 @@ def _check_together(parts: dict[str, str]) -> None:
         raise ValueError("nothing may come more often than once a minute")
     if "," in parts.get("BYSECOND", ""):
         raise ValueError("nothing may come more often than once a minute: BYSECOND may be one number only")
-    if frequency not in _LONG and any(len(day) > 2 for day in parts.get("BYDAY", "").split(",")):
+    most = 53 if frequency == "YEARLY" and "BYMONTH" not in parts else 5
+    days = parts["BYDAY"].split(",") if "BYDAY" in parts else []
+    if frequency not in _LONG and any(len(day) > 2 for day in days):
         raise ValueError("BYDAY with a number, such as 1MO, needs FREQ=MONTHLY or FREQ=YEARLY")
-    if "BYSETPOS" in parts and frequency == "MINUTELY":
-        raise ValueError("BYSETPOS needs FREQ=HOURLY or a longer one")
+    if any(abs(int(day[:-2] or 1)) > most for day in days):
+        raise ValueError(f"BYDAY={parts['BYDAY'][:50]}: no weekday comes more than {most} times there")
+    if "BYSETPOS" in parts and frequency in ("HOURLY", "MINUTELY"):
+        raise ValueError("BYSETPOS needs FREQ=DAILY or a longer one")
     if "BYWEEKNO" in parts and frequency != "YEARLY":
         raise ValueError("BYWEEKNO needs FREQ=YEARLY")
     times = len(set(parts.get("BYHOUR", "0").split(","))) * len(set(parts.get("BYMINUTE", "0").split(",")))
     if frequency not in ("HOURLY", "MINUTELY") and times > MAX_TIMES_A_DAY:
         raise ValueError(f"the rule names {times} times a day; use FREQ=MINUTELY for more than {MAX_TIMES_A_DAY}")
+    if frequency in ("HOURLY", "MINUTELY"):
+        _check_days({key: value for key, value in parts.items() if key in _DAY_PARTS})
+
+
+def _check_days(parts: dict[str, str]) -> None:
+    """Refuse days that never come before every hour and minute of them is searched."""
+    start = datetime(9998 - HORIZON_YEARS, 1, 1)
+    named = ";".join(f"{key}={value}" for key, value in parts.items())
+    if parts and next(iter(cast("Iterable[datetime]", rrulestr(f"FREQ=DAILY;{named}", dtstart=start))), None) is None:
+        raise ValueError(f"the recurrence never comes: no day has {named}")
 
 
 def _parts(rule: str) -> dict[str, str]:
