@@ -306,10 +306,15 @@ def test_off_stops_a_call_that_runs(hilt: Hilt, home: dict[str, str], tmp_path: 
 
 def test_off_works_where_nothing_else_does(home: dict[str, str], tmp_path: Path) -> None:
     broken = tmp_path / "broken"
-    for module in ("mlx", "mlx_lm", "transformers"):
+    for module in ("mlx", "mlx_lm", "transformers", "numpy", "httpx2", "trafilatura", "pint"):
         (broken / module).mkdir(parents=True)
         (broken / module / "__init__.py").write_text("raise RuntimeError('broken')", encoding="utf-8")
-    environment = home | {"PYTHONPATH": os.pathsep.join([str(broken), home.get("PYTHONPATH", "")])}
+    (tmp_path / "config" / "hilt").mkdir(parents=True)
+    (tmp_path / "config" / "hilt" / "hilt.toml").write_text("broken = [", encoding="utf-8")
+    environment = home | {
+        "PYTHONPATH": os.pathsep.join([str(broken), home.get("PYTHONPATH", "")]),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+    }
     for words, said in ((["off"], "Tools are off: no reason was given\n"), (["on"], "Tools are on.\n")):
         done = subprocess.run(
             [*HILT, "tools", *words], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60
