@@ -66,7 +66,7 @@ def test_the_list_tells_effect_domain_and_what_they_do(hilt: Hilt, own: Path) ->
     assert "far_away" not in done.stdout
     everything = hilt("tools", "list", "--all", "--tools", str(own)).stdout
     assert everything.startswith(done.stdout)
-    assert "far_away  it works on nowhere only" in everything
+    assert ["far_away", "it works on nowhere only"] in [line.split(maxsplit=1) for line in everything.splitlines()]
 
 
 @pytest.mark.parametrize("wanted", [("--effect", "external"), ("--domain", "mail"), ("--permission", "mail:send")])
@@ -180,10 +180,19 @@ def test_a_call_that_changes_something_runs_only_with_a_yes(hilt: Hilt, own: Pat
 
 
 def test_a_tool_of_ones_own_cant_take_the_name_of_another(hilt: Hilt, own: Path) -> None:
-    own.write_text(SENDS.replace("send_letter", "calculate"), encoding="utf-8")
-    done = hilt("tools", "list", "--tools", str(own))
-    assert done.returncode == 2
-    assert "two tools have the same name: calculate" in done.stderr
+    for name in ("calculate", "read_result", "call_tool"):
+        own.write_text(SENDS.replace("send_letter", name), encoding="utf-8")
+        done = hilt("tools", "list", "--tools", str(own))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"own.py: Hilt has a tool named {name!r} already" in done.stderr
+
+
+def test_a_call_by_hand_is_remembered(hilt: Hilt) -> None:
+    assert hilt("tools", "run", "calculate", "--expression", "2+2").returncode == 0
+    done = hilt("trace", "list", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "final" in done.stdout
+    assert "calculate" in hilt("trace", "show", "last", "--json").stdout
 
 
 def test_text_that_is_no_utf8_is_a_mistake_and_no_crash(home: dict[str, str], tmp_path: Path) -> None:
@@ -297,10 +306,15 @@ def test_off_stops_a_call_that_runs(hilt: Hilt, home: dict[str, str], tmp_path: 
 
 def test_off_works_where_nothing_else_does(home: dict[str, str], tmp_path: Path) -> None:
     broken = tmp_path / "broken"
-    for module in ("mlx", "mlx_lm", "transformers"):
+    for module in ("mlx", "mlx_lm", "transformers", "numpy", "httpx2", "trafilatura", "pint"):
         (broken / module).mkdir(parents=True)
         (broken / module / "__init__.py").write_text("raise RuntimeError('broken')", encoding="utf-8")
-    environment = home | {"PYTHONPATH": os.pathsep.join([str(broken), home.get("PYTHONPATH", "")])}
+    (tmp_path / "config" / "hilt").mkdir(parents=True)
+    (tmp_path / "config" / "hilt" / "hilt.toml").write_text("broken = [", encoding="utf-8")
+    environment = home | {
+        "PYTHONPATH": os.pathsep.join([str(broken), home.get("PYTHONPATH", "")]),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+    }
     for words, said in ((["off"], "Tools are off: no reason was given\n"), (["on"], "Tools are on.\n")):
         done = subprocess.run(
             [*HILT, "tools", *words], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60

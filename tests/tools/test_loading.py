@@ -109,6 +109,20 @@ def test_two_files_with_the_same_tool_are_both_named(tmp_path: Path) -> None:
         load_tools([tmp_path])
 
 
+def test_other_names_count_too(tmp_path: Path) -> None:
+    file = _file(
+        tmp_path,
+        "a.py",
+        TOOL.format(name="a") + TOOL.format(name="b").replace('"read"', '"read", aliases=("a", "c")'),
+    )
+    with pytest.raises(InvalidRequest, match=r"a\.py: there is a tool named 'a' twice in it"):
+        load_tools([file])
+    _file(tmp_path, "a.py", TOOL.format(name="b").replace('"read"', '"read", aliases=("a", "c")'))
+    with pytest.raises(InvalidRequest, match=r"a\.py: Hilt has a tool named 'c' already"):
+        load_tools([file], taken={"c"})
+    assert [tool.name for tool in load_tools([file], taken={"d"})] == ["b"]
+
+
 def test_what_can_be_no_tools(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="there is no such file"):
         load_tools([tmp_path / "nothing.py"])
