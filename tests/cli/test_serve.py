@@ -134,3 +134,9 @@ def test_doctor_tells_device_blas_and_speed(hilt: Hilt) -> None:
     assert all(p["gflops"] > 0 for p in told["products"])
     if sys.platform == "linux" and told["device"]["kind"] == "cpu":
         assert told["blas"]["state"] == "loaded"
+
+
+def test_a_tool_that_is_not_there_can_not_be_switched_on(hilt: Hilt) -> None:
+    for name, why in [("rm_rf", "there is no such tool"), ("web_search", "no search provider is chosen")]:
+        done = hilt("serve", "--port", "0", "--tools", name)
+        assert (done.returncode, why in done.stderr) == (2, True)

@@ -39,7 +39,8 @@ def known_secrets(settings: Settings) -> tuple[str, ...]:
 
 def redaction_of(settings: Settings, *, private: bool = False) -> Redaction:
     """What is taken out of results, and with `private` of what is kept."""
-    return Redaction(personal=private, paths=private and settings.traces.paths, known=known_secrets(settings))
+    paths = settings.traces.paths if private else settings.tools.redact_paths
+    return Redaction(personal=private, paths=paths, known=known_secrets(settings))
 
 
 def _read(path: Path) -> tuple[str, str] | None:

@@ -78,14 +78,18 @@ def every_tool(settings: Settings) -> tuple[Tool, ...]:
     async def apart(function: Callable[..., Any], arguments: dict[str, Any], timeout_s: float) -> Any:
         return await run_in_process(function, arguments, timeout_s=timeout_s, local_only=True)
 
+    def grant() -> Grant:
+        return _grant(settings, tools)
+
     own = (
         *builtin_tools(options, now),
         *knowledge_tools(open_knowledge(settings)),
-        *schedule_tools(Schedule(settings.schedule.path), now, lambda: current_grant(settings)),
+        *schedule_tools(Schedule(settings.schedule.path), now, grant),
     )
     timed = tuple(replace(tool, timeout_s=options.timeout_s) for tool in own)
     web = web_tools(settings.web, apart=apart, forbids=_forbids(settings))
-    return (*timed, *web, *_loaded(options.files, (*timed, *web)))
+    tools = (*timed, *web, *_loaded(options.files, (*timed, *web)))
+    return tools
 
 
 @contextmanager
@@ -189,8 +193,12 @@ def open_knowledge(settings: Settings) -> "Knowledge":
 
 def current_grant(settings: Settings) -> Grant:
     """What a task that is scheduled now may do: today's tools, under today's policy."""
-    names = tuple(tool.name for tool in offer(every_tool(settings), capability(settings), settings.tools.offered).tools)
-    return Grant(names, settings.policy)
+    return _grant(settings, every_tool(settings))
+
+
+def _grant(settings: Settings, tools: Sequence[Tool]) -> Grant:
+    offered = offer(tools, capability(settings), settings.tools.offered)
+    return Grant(tuple(tool.name for tool in offered.tools), settings.policy)
 
 
 def schedule_terms(timeout_s: float) -> Terms:

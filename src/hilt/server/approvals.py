@@ -34,7 +34,10 @@ def approval_routes(desk: Desk | None, options: ServerOptions) -> list[Route]:
     async def waiting(http: Request) -> Response:
         if options.api_key is None:
             return response_of(_keyless())
-        asked = [{"id": request.fingerprint, **msgspec.to_builtins(request)} for request in desk.waiting]
+        asked = [
+            {"id": request.fingerprint, **{k: v for k, v in msgspec.to_builtins(request).items() if k != "fingerprint"}}
+            for request in desk.waiting
+        ]
         return response_of(Reply(status=200, body=msgspec.json.encode({"object": "list", "data": asked})))
 
     async def answer(http: Request) -> Response:

@@ -43,7 +43,7 @@ class ToolOptions(Struct, frozen=True):
     With `enabled` False there are none. `offered` names the tools that models are told of, all that can run where it is
     empty; `permissions` are those granted, "*" for all; `files` are Python files of further tools. A call may take
     `timeout_s` seconds, bring `max_argument_chars` characters, and return `max_result_chars` to the model; what is
-    longer can be read on.
+    longer can be read on. With `redact_paths` no path of a file is left in results.
     """
 
     workspace: Path
@@ -55,6 +55,7 @@ class ToolOptions(Struct, frozen=True):
     timeout_s: Positive = 20.0
     max_argument_chars: Count = 100_000
     max_result_chars: Annotated[int, Meta(ge=1000)] = 16_000
+    redact_paths: bool = False
 
 
 class PolicyOptions(Struct, frozen=True):
