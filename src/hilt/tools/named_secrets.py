@@ -21,7 +21,20 @@ _TOKEN_OF = re.compile(
     r"|pypi|jwt|device|push|private|admin|user|service|login|gh|vault|ci|registration)[_-]?\Z"
 )
 # How the parts begin, and the signs without which nothing is assigned.
-_HEADS = ("pass", "pgpass", "pwd", "secret", "credential", "token", "key", "session", "auth", "sid")
+_HEADS = (
+    "passw",
+    "passphrase",
+    "passcode",
+    "pgpass",
+    "pwd",
+    "secret",
+    "credential",
+    "token",
+    "key",
+    "session",
+    "auth",
+    "sid",
+)
 _SIGNS = ("=", ":")
 _ASSIGNED = re.compile(r"[\"'`\\\]]{0,4}[ \t]{0,8}+(?:=>|:=|=(?!=)|:(?!:))[ \t]{0,8}+")
 

@@ -77,11 +77,13 @@ def personal_facts(text: str) -> Iterator[Span]:
     """Where personal facts stand in the text, in no order."""
     yield from _emails(text)
     holds = _holds(text)
-    if holds.long_number:
+    if holds.ssn:
         yield from ((*found.span(), "ssn") for found in _SSN.finditer(text))
+    if holds.card:
         yield from ((*found.span(), "card") for found in _CARD.finditer(text) if is_card(found.group()))
+    if holds.phone:
         yield from ((*found.span(), "phone") for found in _PHONE.finditer(text) if _is_phone(found.group()))
-    if holds.account:
+    if holds.iban:
         yield from _ibans(text)
     if holds.ipv4:
         yield from ((*found.span(), "ip") for found in _IPV4.finditer(text) if _is_ipv4(text, found))
@@ -92,18 +94,23 @@ def personal_facts(text: str) -> Iterator[Span]:
 class _Holds(Struct, frozen=True):
     """What a text may hold, by what each such fact can't be without."""
 
-    long_number: bool
-    account: bool
+    ssn: bool
+    card: bool
+    phone: bool
+    iban: bool
     ipv4: bool
     ipv6: bool
 
 
 def _holds(text: str) -> _Holds:
     coded = text.encode("ascii", "replace")
+    digits = coded.translate(_DIGITS, b" -")
     return _Holds(
-        # Eight digits with nothing between them but what may stand within a number.
-        long_number=b"0" * 8 in coded.translate(_DIGITS, b" .()/-"),
-        account=b"A" * 15 in coded.translate(_ACCOUNT_LETTERS, b" "),
+        # So many digits with nothing between them but what may stand within such a number.
+        ssn=b"0" * 9 in digits,
+        card=b"0" * 13 in digits,
+        phone=b"0" * 8 in coded.translate(_DIGITS, b" .()/-"),
+        iban=b"A" * 15 in coded.translate(_ACCOUNT_LETTERS, b" "),
         # Three points with digits between them; two colons together, or six with no more than hexadecimal between them.
         ipv4=b"..." in coded.translate(None, b"0123456789"),
         ipv6="::" in text or b":" * 6 in coded.translate(None, b"0123456789ABCDEFabcdef."),

@@ -26,13 +26,14 @@ from hilt.tools.personal_facts import file_paths, personal_facts
 from hilt.tools.secret_shapes import Span, shaped_secrets
 
 _MARK = re.compile(r"\[redacted:[a-z-]{1,40}\]")
-_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)"|(-?[0-9][0-9.eE+-]*+)|([{}\[\],:])|[A-Za-z]++', re.DOTALL)
+_TOKEN = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"|(-?[0-9][0-9.eE+-]*+)|([{}\[\],:])|[A-Za-z]++', re.DOTALL)
 _MIN_KNOWN_CHARS = 4
 _MIN_BASE64_CHARS = 6
 # No part of any secret: what is searched stops at the end of a line, or at a NUL.
 _BETWEEN = "\n\0\n"
 _MAX_ROUNDS = 16
 _MAX_DEPTH = 8
+_OPENINGS = ("{", "[", '"')
 # An object is read as the tuple of its members, so that a name may stand in it twice.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, object_pairs_hook=tuple)
 
@@ -60,50 +61,62 @@ def redact(text: str, what: Redaction) -> str:
 def _is_clean(text: str, what: Redaction, known: tuple[str, ...]) -> bool:
     """Whether there surely is nothing to take out. To read JSON without asking where its strings stand is far faster
     than to take it apart, and mostly all that is needed."""
-    read = _Read([], set())
+    leaves: list[str] = []
+    members: list[tuple[str, Any]] = []
     try:
-        _read(text, read, depth=0)
+        _read(text, leaves, members, depth=0)
     except RecursionError:
         return False
-    if what.secrets and any(may_name_secret(name) for name in read.names):
+    if what.secrets and _has_named(members):
         return False
-    return next(_found(_BETWEEN.join(read.leaves), what, known), None) is None
+    return next(_found(_BETWEEN.join(leaves), what, known), None) is None
 
 
-class _Read(Struct, frozen=True):
-    """What JSON says: its strings and numbers in their order, and the names of its members."""
-
-    leaves: list[str]
-    names: set[str]
-
-
-def _read(text: str, into: _Read, depth: int) -> None:
-    """Read the leaves of a text, which are those that `_taken_apart` finds."""
+def _read(text: str, leaves: list[str], members: list[tuple[str, Any]], depth: int) -> None:
+    """Read the leaves of a text, which are those that `_taken_apart` finds, and the members of its objects."""
     try:
         value = _DECODER.decode(text) if depth < _MAX_DEPTH and _may_be_json(text) else None
     except ValueError:
         value = None
     if value is None:
-        into.leaves.append(text)
+        leaves.append(text)
         return
+    own: list[str] = []
     unread: list[Iterator[Any]] = [iter((value,))]
     while unread:
         for item in unread[-1]:
             if isinstance(item, str):
-                if _may_be_json(item):
-                    _read(item, into, depth + 1)
-                else:
-                    into.leaves.append(item)
+                own.append(item)
             elif isinstance(item, list):
                 unread.append(iter(cast("list[Any]", item)))
                 break
             elif isinstance(item, tuple):
-                members = cast("tuple[tuple[str, Any], ...]", item)
-                into.names.update([name for name, _ in members])
-                unread.append(chain.from_iterable(members))
+                of_object = cast("tuple[tuple[str, Any], ...]", item)
+                members += of_object
+                unread.append(chain.from_iterable(of_object))
                 break
         else:
             unread.pop()
+    together = "".join(own)
+    if any(opening in together for opening in _OPENINGS):
+        for leaf in own:
+            _read(leaf, leaves, members, depth + 1)
+    else:
+        leaves += own
+
+
+def _has_named(members: list[tuple[str, Any]]) -> bool:
+    """Whether a member is a secret by its name. The elements of an array are named like the array."""
+    naming = {name for name in {name for name, _ in members} if may_name_secret(name)}
+    for name, value in members if naming else ():
+        unread = [value] if name in naming else []
+        while unread:
+            item = unread.pop()
+            if isinstance(item, list):
+                unread += cast("list[Any]", item)
+            elif isinstance(item, str) and named_kind(name, item) is not None:
+                return True
+    return False
 
 
 def _cleaned(texts: list[str], what: Redaction, known: tuple[str, ...]) -> list[str]:
@@ -173,7 +186,7 @@ def _replaced(text: str, spans: Iterable[Span]) -> str:
 
 
 def _may_be_json(text: str) -> bool:
-    return text.lstrip(" \t\r\n").startswith(("{", "[", '"'))
+    return text.lstrip(" \t\r\n").startswith(_OPENINGS)
 
 
 def _is_json(text: str) -> bool:

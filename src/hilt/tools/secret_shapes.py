@@ -30,16 +30,16 @@ class _Shape(Struct, frozen=True):
     pattern: re.Pattern[str]
 
 
-def _begins(kind: str, heads: str, rest: str) -> _Shape:
+def _begins(kind: str, heads: str, rest: str, run: int = _LEAST_RUN) -> _Shape:
     """The shape that begins with one of the heads, wherever that stands."""
     holds = tuple(heads.split())
     pattern = re.compile(f"(?:{'|'.join(map(re.escape, holds))}){rest}", re.ASCII)
-    return _Shape(kind, at_word=False, holds=holds, run=_LEAST_RUN, pattern=pattern)
+    return _Shape(kind, at_word=False, holds=holds, run=run, pattern=pattern)
 
 
-def _word(kind: str, heads: str, rest: str) -> _Shape:
+def _word(kind: str, heads: str, rest: str, run: int = _LEAST_RUN) -> _Shape:
     """The shape that begins with one of the heads, where a word begins."""
-    return structs.replace(_begins(kind, heads, rest), at_word=True)
+    return structs.replace(_begins(kind, heads, rest, run), at_word=True)
 
 
 def _holding(kind: str, text: str, run: int, pattern: str, *, at_word: bool = False) -> _Shape:
@@ -62,13 +62,13 @@ _SHAPES = (
         "glpat- glptt- glcbt- gldt- glrt- glrtr- glsoat- glagent- gloas- glimt- glft- glffct- glwt-",
         r"[A-Za-z0-9_.-]{20,}",
     ),
-    _begins("gitlab-token", "GR1348941", r"[A-Za-z0-9_-]{20,}"),
-    _word("aws-key", "AKIA ASIA ABIA ACCA", r"[A-Z0-9]{16}(?![A-Za-z0-9])"),
-    _word("aws-key", "ABSK", r"[A-Za-z0-9+/=]{60,}"),
-    _begins("google-key", "AIza", r"[0-9A-Za-z_-]{35}"),
+    _begins("gitlab-token", "GR1348941", r"[A-Za-z0-9_-]{20,}", 29),
+    _word("aws-key", "AKIA ASIA ABIA ACCA", r"[A-Z0-9]{16}(?![A-Za-z0-9])", 20),
+    _word("aws-key", "ABSK", r"[A-Za-z0-9+/=]{60,}", 64),
+    _begins("google-key", "AIza", r"[0-9A-Za-z_-]{35}", 39),
     _word("google-key", "ya29.", r"[0-9A-Za-z_-]{20,}"),
     _begins("google-key", "GOCSPX-", r"[A-Za-z0-9_-]{20,}"),
-    _word("google-key", "1//0", r"[A-Za-z0-9_-]{30,}"),
+    _word("google-key", "1//0", r"[A-Za-z0-9_-]{30,}", 34),
     _begins("slack-token", "xox", r"[abeoprs](?:\.xox[a-z])?-[A-Za-z0-9-]{10,}"),
     _begins("slack-token", "xapp-", r"[0-9]-[A-Za-z0-9-]{10,}"),
     _begins("slack-webhook", "hooks.slack.com/", r"(?:services|workflows|triggers)/[A-Za-z0-9/_-]{16,}"),
@@ -90,14 +90,14 @@ _SHAPES = (
     _begins("pypi-token", "pypi-", r"[A-Za-z0-9_-]{32,}"),
     _holding("telegram-token", ":", 44, r"[0-9](?<![0-9][0-9])[0-9]{7,9}:[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
     _begins("sendgrid-key", "SG.", r"[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{16,}"),
-    _word("twilio-key", "SK AC", r"[0-9a-f]{32}(?![0-9A-Za-z])"),
+    _word("twilio-key", "SK AC", r"[0-9a-f]{32}(?![0-9A-Za-z])", 34),
     _holding("azure-key", "Q~", 37, r"[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,}"),
     _word("mailgun-key", "key-", r"[0-9a-f]{32}(?![0-9A-Za-z])"),
     _holding("mailchimp-key", "-us", 36, r"[0-9a-f]{32}-us[0-9]{1,2}(?![0-9A-Za-z])", at_word=True),
-    _word("square-token", "sq0", r"[a-z]{3}-[A-Za-z0-9_-]{22,}"),
+    _word("square-token", "sq0", r"[a-z]{3}-[A-Za-z0-9_-]{22,}", 29),
     _begins("shopify-token", "shpat_ shpca_ shppa_ shpss_ shpua_", r"[A-Fa-f0-9]{32,}"),
     _begins("digitalocean-token", "doo_v1_ dop_v1_ dor_v1_", r"[a-f0-9]{40,}"),
-    _word("databricks-token", "dapi", r"[a-f0-9]{32,}"),
+    _word("databricks-token", "dapi", r"[a-f0-9]{32,}", 36),
     _begins("api-key", "gsk_", r"[A-Za-z0-9]{30,}"),
     _word("api-key", "xai-", r"[A-Za-z0-9]{40,}"),
     _begins("api-key", "pplx-", r"[A-Za-z0-9]{30,}"),
@@ -105,7 +105,7 @@ _SHAPES = (
     _word("api-key", "fw_", r"[A-Za-z0-9]{20,}"),
     _begins("api-key", "nvapi-", r"[A-Za-z0-9_-]{40,}"),
     _begins("api-key", "tvly-", r"[A-Za-z0-9_-]{20,}"),
-    _word("api-key", "BSA", r"(?=[A-Za-z_-]{0,40}+[0-9])[A-Za-z0-9_-]{27,40}(?![A-Za-z0-9_-])"),
+    _word("api-key", "BSA", r"(?=[A-Za-z_-]{0,40}+[0-9])[A-Za-z0-9_-]{27,40}(?![A-Za-z0-9_-])", 30),
     _begins("api-key", "tgp_v1_", r"[A-Za-z0-9_-]{30,}"),
     _begins("langsmith-key", "lsv2_pt_ lsv2_sk_", r"[a-f0-9]{32}[a-f0-9_]*"),
     _begins("linear-key", "lin_api_ lin_oauth_", r"[A-Za-z0-9]{30,}"),
@@ -113,7 +113,7 @@ _SHAPES = (
     _word("notion-token", "secret_", r"[A-Za-z0-9]{43}(?![A-Za-z0-9])"),
     _begins("figma-token", "figd_", r"[A-Za-z0-9_-]{30,}"),
     _holding("airtable-token", "pat", 82, r"pat[A-Za-z0-9]{14}\.[a-f0-9]{64}", at_word=True),
-    _begins("atlassian-token", "ATATT3", r"[A-Za-z0-9_=-]{50,}"),
+    _begins("atlassian-token", "ATATT3", r"[A-Za-z0-9_=-]{50,}", 56),
     _begins("postman-key", "PMAK-", r"[a-f0-9]{24}-[a-f0-9]{34}"),
     _begins("newrelic-key", "NRAK-", r"[A-Z0-9]{27}"),
     _begins("grafana-token", "glsa_ glc_", r"[A-Za-z0-9+/=_]{32,}"),
@@ -128,7 +128,7 @@ _SHAPES = (
     _begins("supabase-key", "sb_secret_", r"[A-Za-z0-9_-]{20,}"),
     _begins("planetscale-token", "pscale_pw_ pscale_tkn_ pscale_oauth_", r"[A-Za-z0-9_.-]{30,}"),
     _word("dropbox-token", "sl.", r"[A-Za-z0-9_-]{100,}"),
-    _word("facebook-token", "EAA", r"[A-Za-z0-9]{80,}"),
+    _word("facebook-token", "EAA", r"[A-Za-z0-9]{80,}", 83),
     _begins("heroku-key", "HRKU-", r"[A-Za-z0-9_-]{30,}"),
     _word("netlify-token", "nfp_", r"[A-Za-z0-9]{30,}"),
     _begins("age-key", "AGE-SECRET-KEY-", r"1[0-9A-Z]{50,}"),
@@ -185,13 +185,16 @@ _PLACED: tuple[tuple[str, tuple[tuple[str, ...], ...], re.Pattern[str]], ...] = 
         re.compile(r"-(?<!\S-)(?:u|-user)[ =]?[\"']?[^\s:\"']{1,64}+:(?![0-9]{1,6}(?:\s|$))([^\s\"']{1,300})"),
     ),
     ("password", (("sshpass",),), re.compile(r"(?<!\S)sshpass[ \t]{1,4}+-p[ \t]{0,4}+[\"']?([^\s\"']{1,300})")),
-    (
-        "signature",
-        (("=", "?"), ("=", "&")),
-        re.compile(
-            r"(?i:[?&](?:amp;)?(?:sig|signature|x-amz-signature|x-amz-security-token|x-goog-signature|key|code|auth))="
-            r"([A-Za-z0-9%_.~+/=-]{12,})"
-        ),
+    *(
+        (
+            "signature",
+            (("=", sign),),
+            re.compile(
+                rf"(?i:[{sign}](?:amp;)?(?:sig|signature|x-amz-signature|x-amz-security-token|x-goog-signature|key|code"
+                r"|auth))=([A-Za-z0-9%_.~+/=-]{12,})"
+            ),
+        )
+        for sign in "?&"
     ),
 )
 
@@ -209,10 +212,20 @@ _TAKEN_FOR = (("\u0130", "i"), ("\u0131", "i"), ("\u017f", "s"), ("\u212a", "k")
 _SIGNS = "-_."
 _HEADS = tuple((head, place) for place, shape in enumerate(_SHAPES) for head in shape.holds)
 _SIGNED = {
-    end: tuple((head, place) for head, place in _HEADS if head[-3:] == end)
-    for end in {head[-3:] for head, _ in _HEADS if len(head) > 2 and head[-1] in _SIGNS}
+    sign: {
+        end: tuple((head, place) for head, place in _HEADS if head.endswith(end + sign))
+        for end in {head[-3:-1] for head, _ in _HEADS if head.endswith(sign) and len(head) > 2}
+    }
+    for sign in _SIGNS
 }
-_UNSIGNED = tuple((head, place) for head, place in _HEADS if head[-3:] not in _SIGNED)
+_UNSIGNED = {
+    run: tuple(
+        (head, place)
+        for head, place in _HEADS
+        if _SHAPES[place].run == run and (head[-1] not in _SIGNS or len(head) <= 2)
+    )
+    for run in sorted({shape.run for shape in _SHAPES})
+}
 
 
 def shaped_secrets(text: str) -> Iterator[Span]:
@@ -238,11 +251,15 @@ def in_small_letters(text: str) -> str:
 
 def _shapes_for(text: str) -> Iterable[_Shape]:
     """The shapes that may match somewhere in the text."""
-    ends = {piece[-2:] + sign for sign in _SIGNS for piece in text.split(sign)}
-    places = {place for end in _SIGNED.keys() & ends for head, place in _SIGNED[end] if head in text}
+    places: set[int] = set()
+    for sign, heads_by_end in _SIGNED.items():
+        for end in heads_by_end.keys() & {piece[-2:] for piece in text.split(sign)}:
+            places.update(place for head, place in heads_by_end[end] if head in text)
     runs = text.encode("ascii", "replace").translate(_RUNS)
-    if b"a" * _LEAST_RUN in runs:
-        places |= {place for head, place in _UNSIGNED if head in text and b"a" * _SHAPES[place].run in runs}
+    for run, heads in _UNSIGNED.items():
+        if b"a" * run not in runs:
+            break
+        places.update(place for head, place in heads if head in text)
     return [_SHAPES[place] for place in sorted(places)]
 
 
