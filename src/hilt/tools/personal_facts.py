@@ -13,6 +13,8 @@ from hilt.tools.secret_shapes import Span
 
 _LOCAL = re.compile(r"[\w.%+'-]{1,64}")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])")
+_MIN_PHONE_DIGITS = 9
+_MIN_GLOBAL_PHONE_DIGITS = 8
 # Each of these begins with the letters that it may begin with, and only then looks back: so a text is searched fast.
 _PHONE = re.compile(
     r"[+(0-9](?<![\w.+-][+(0-9])(?<![0-9] [+(0-9])(?:(?<=\+)[1-9](?:[ .()/-]{0,2}[0-9]){6,14}"
@@ -28,7 +30,7 @@ _SSN = re.compile(
 )
 _IPV4 = re.compile(r"[0-9](?<![\w.][0-9])[0-9]{0,2}\.(?:[0-9]{1,3}\.){2}[0-9]{1,3}(?![\w-]|\.[0-9])")
 _IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:.]{3,45}+(?![\w:])")
-_DIGITS = bytes(ord("0") if chr(letter) in "0123456789" else ord(" ") for letter in range(256))
+_DIGITS = bytes(ord("0") if chr(letter) in "0123456789" else letter for letter in range(256))
 _ACCOUNT_LETTERS = bytes(
     ord("A") if letter < 128 and (chr(letter).isupper() or chr(letter).isdigit()) else ord(" ") for letter in range(256)
 )
@@ -104,12 +106,13 @@ class _Holds(Struct, frozen=True):
 
 def _holds(text: str) -> _Holds:
     coded = text.encode("ascii", "replace")
-    digits = coded.translate(_DIGITS, b" -")
+    zeros = coded.translate(_DIGITS)
+    # The digits of a phone number, with nothing between them but what may stand within one.
+    phones = coded.translate(_DIGITS, b" .()/-")
     return _Holds(
-        # So many digits with nothing between them but what may stand within such a number.
-        ssn=b"0" * 9 in digits,
-        card=b"0" * 13 in digits,
-        phone=b"0" * 8 in coded.translate(_DIGITS, b" .()/-"),
+        ssn=b"000-00-0000" in zeros or b"000 00 0000" in zeros,
+        card=b"0" * 13 in coded.translate(_DIGITS, b" -"),
+        phone=b"0" * _MIN_PHONE_DIGITS in phones or ("+" in text and b"0" * _MIN_GLOBAL_PHONE_DIGITS in phones),
         iban=b"A" * 15 in coded.translate(_ACCOUNT_LETTERS, b" "),
         # Three points with digits between them; two colons together, or six with no more than hexadecimal between them.
         ipv4=b"..." in coded.translate(None, b"0123456789"),
@@ -177,7 +180,8 @@ def _ibans(text: str) -> Iterator[Span]:
 
 def _is_phone(number: str) -> bool:
     digits = sum(letter.isdigit() for letter in number)
-    return 8 <= digits <= 15 and (number.startswith("+") or digits >= 9)
+    least = _MIN_GLOBAL_PHONE_DIGITS if number.startswith("+") else _MIN_PHONE_DIGITS
+    return least <= digits <= 15
 
 
 def _is_ipv4(text: str, found: re.Match[str]) -> bool:

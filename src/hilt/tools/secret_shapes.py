@@ -203,7 +203,6 @@ _KEY_ENDS = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _KEY_BODY = re.compile(r"[A-Za-z0-9+/=\s\\:,.()-]*+")
 _PUTTY = re.compile(r"(?m)^Private-Lines: [0-9]{1,4}\r?\n((?:[A-Za-z0-9+/=]{1,80}(?:\r?\n|$))+)")
 
-
 # The letters beside those of ASCII that a pattern without case takes for one of them.
 _TAKEN_FOR = (("\u0130", "i"), ("\u0131", "i"), ("\u017f", "s"), ("\u212a", "k"))
 
@@ -242,11 +241,9 @@ def shaped_secrets(text: str) -> Iterator[Span]:
 
 def in_small_letters(text: str) -> str:
     """The text with the letters of ASCII in small, and all others as they are."""
-    return (
-        text.lower()
-        if text.isascii()
-        else text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
-    )
+    if text.isascii():
+        return text.lower()
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
 def _shapes_for(text: str) -> Iterable[_Shape]:
