@@ -365,6 +365,8 @@ ROWS += [
     '{"a": "{\\"tokens\\": [\\"abcdefgh\\"]}"}',
 ]
 ROWS += ['["login", "password x"]', '{"\\u0070assword": "\\u0078"}', '["s\\u006b-' + made(40) + '", ":\\/\\/a:b@c"]']
+ROWS += ["2001:db8:1:2:3:4:5:6", "64:ff9b:1:2:3:4:192.0.2.1", "NO9386011117947", "123 45 6789", "0049 170 1234567"]
+ROWS += ["+4912345678", "089 123456", "1.212.555.0123", "1 (212) 555-0123", "066-12-3456", "660-12-3456"]
 
 
 @pytest.mark.parametrize("what", [SECRETS, PERSONAL, PATHS, ALL], ids=["secrets", "personal", "paths", "all"])
@@ -396,6 +398,14 @@ def test_a_text_with_a_secret_is_searched_for_its_shape(shape: Any, drawn: st.Da
 def test_a_text_with_a_placed_secret_is_searched_for_it(place: int, drawn: st.DataObject) -> None:
     kind, _, pattern = secret_shapes._PLACED[place]
     assert (kind, pattern) in list(secret_shapes._placed_for(drawn.draw(st.from_regex(pattern))))
+
+
+@settings(deadline=None)
+@given(text=st.from_regex(named_secrets._NAME))
+def test_a_text_with_a_name_of_a_secret_is_searched_for_it(text: str) -> None:
+    found = named_secrets._NAME.search(text)
+    assert found is not None
+    assert found.start() in named_secrets._starts(text)
 
 
 FACTS = {"ssn": "_SSN", "iban": "_IBAN", "ipv4": "_IPV4", "card": "_CARD", "phone": "_PHONE", "ipv6": "_IPV6"}
