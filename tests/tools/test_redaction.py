@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from hilt.tools import named_secrets, personal_facts, redaction, secret_shapes
 from hilt.tools.redaction import Redaction, redact
 
 SECRETS = Redaction()
@@ -333,6 +334,89 @@ def test_no_neighbour_in_json_saves_a_secret(secret: str, before: str, after: st
 def test_text_of_letters_alone_stays(text: str) -> None:
     spaced = " ".join(text.replace("@", "").replace("/", "").replace(":", "").replace("\\", "").split())
     assert redact(spaced, SECRETS) == spaced
+
+
+def ungated(text: str, what: Redaction) -> str:
+    """The text as it is redacted where everything is searched for in every text."""
+    everywhere = [(kind, pattern) for kind, _, pattern in secret_shapes._PLACED]
+    all_held = personal_facts._Holds(*[True] * len(personal_facts._Holds.__struct_fields__))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redaction, "_is_clean", lambda *_: False)
+        patch.setattr(secret_shapes, "_shapes_for", lambda _: secret_shapes._SHAPES)
+        patch.setattr(secret_shapes, "_placed_for", lambda _: everywhere)
+        patch.setattr(personal_facts, "_holds", lambda _: all_held)
+        patch.setattr(named_secrets, "_starts", lambda small: range(len(small)))
+        patch.setattr(named_secrets, "_HEADS", ("",))
+        patch.setattr(named_secrets, "_SIGNS", ("",))
+        return redact(text, what)
+
+
+ROWS = [around.format(secret) for _, secret in SHAPES for around in AROUND]
+ROWS += [text for row in NAMED + PERSONAL_FACTS for text in row] + HARMLESS
+ROWS += [
+    "ba\u017fic abcd1234=",
+    "coo\u212aie: a=b",
+    "author\u0131zation: abcdef",
+    "https://x.test/?\u017fig=abcdefghijklm",
+]
+ROWS += [
+    '{"max_tokens": 5, "token": null}',
+    '["a", {"secrets": [["x", "y1"]]}]',
+    '{"a": "{\\"tokens\\": [\\"abcdefgh\\"]}"}',
+]
+ROWS += ['["login", "password x"]', '{"\\u0070assword": "\\u0078"}', '["s\\u006b-' + made(40) + '", ":\\/\\/a:b@c"]']
+ROWS += ["2001:db8:1:2:3:4:5:6", "64:ff9b:1:2:3:4:192.0.2.1", "NO9386011117947", "123 45 6789", "0049 170 1234567"]
+ROWS += ["+4912345678", "089 123456", "1.212.555.0123", "1 (212) 555-0123", "066-12-3456", "660-12-3456"]
+
+
+@pytest.mark.parametrize("what", [SECRETS, PERSONAL, PATHS, ALL], ids=["secrets", "personal", "paths", "all"])
+def test_looking_for_letters_first_changes_nothing(what: Redaction) -> None:
+    for row in ROWS:
+        for text in (row, row.upper(), json.dumps({"a": [row], row: 1})):
+            assert redact(text, what) == ungated(text, what)
+
+
+@settings(deadline=None, max_examples=300)
+@given(text=st.one_of(TEXTS, VALUES.map(json.dumps)), what=st.sampled_from([SECRETS, PERSONAL, PATHS, ALL]))
+def test_looking_for_letters_first_changes_nothing_in_any_text(text: str, what: Redaction) -> None:
+    assert redact(text, what) == ungated(text, what)
+
+
+SHAPE_IDS = [f"{shape.kind}-{shape.holds[0]}" for shape in secret_shapes._SHAPES]
+
+
+@pytest.mark.parametrize("shape", secret_shapes._SHAPES, ids=SHAPE_IDS)
+@settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+@given(drawn=st.data())
+def test_a_text_with_a_secret_is_searched_for_its_shape(shape: Any, drawn: st.DataObject) -> None:
+    assert shape in secret_shapes._shapes_for(drawn.draw(st.from_regex(shape.pattern)))
+
+
+@pytest.mark.parametrize("place", range(len(secret_shapes._PLACED)))
+@settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+@given(drawn=st.data())
+def test_a_text_with_a_placed_secret_is_searched_for_it(place: int, drawn: st.DataObject) -> None:
+    kind, _, pattern = secret_shapes._PLACED[place]
+    assert (kind, pattern) in list(secret_shapes._placed_for(drawn.draw(st.from_regex(pattern))))
+
+
+@settings(deadline=None)
+@given(text=st.from_regex(named_secrets._NAME))
+def test_a_text_with_a_name_of_a_secret_is_searched_for_it(text: str) -> None:
+    found = named_secrets._NAME.search(text)
+    assert found is not None
+    assert found.start() in named_secrets._starts(text)
+
+
+FACTS = {"ssn": "_SSN", "iban": "_IBAN", "ipv4": "_IPV4", "card": "_CARD", "phone": "_PHONE", "ipv6": "_IPV6"}
+
+
+@pytest.mark.parametrize("fact", FACTS)
+@settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+@given(drawn=st.data())
+def test_a_text_with_a_personal_fact_is_searched_for_it(fact: str, drawn: st.DataObject) -> None:
+    text = drawn.draw(st.from_regex(getattr(personal_facts, FACTS[fact])))
+    assert redact(text, PERSONAL) == ungated(text, PERSONAL)
 
 
 NASTY = [

@@ -2,7 +2,8 @@
 
 The same tool is called through the runtime and directly, in turns, and the difference is what a call pays beside its
 tool: names, decoding, validation, forty rules, the kill switch, redaction with ten known secrets, a hook and a record
-in a trace. Results are of several sizes.
+in a trace. Results are of several sizes. The redaction is measured by itself too, of one long text and of a listing of
+many short ones, with all that a trace takes out; none of them holds a secret.
 """
 
 import argparse
@@ -32,12 +33,16 @@ from hilt.tools import (
     Switch,
     Tool,
     policy_of,
+    redact,
     run_tool,
     tool,
 )
 from hilt.traces import Record
 
 SIZES = (100, 2_000, 16_000)
+WORDS = "the quick brown fox jumps over the lazy dog near example.org at 10:30; "
+SENTENCE = "Note: the key idea of 2026-11-21 is to consider a monkey's basic needs, see https://example.org/a/b?x=1#c. "
+KNOWN = tuple(f"secret-number-{number}-of-the-user" for number in range(10))
 
 
 class Overhead(Struct, frozen=True):
@@ -47,6 +52,14 @@ class Overhead(Struct, frozen=True):
     kind: str
     direct: Spread
     overhead: Spread
+
+
+class Redacting(Struct, frozen=True):
+    """The seconds that it takes to redact a JSON text of so many characters."""
+
+    chars: int
+    kind: str
+    cost: Spread
 
 
 class _Counting:
@@ -61,6 +74,45 @@ class _Counting:
 
     def did_execute(self, execution: Execution, outcome: Outcome) -> None:
         self.seen += 1
+
+
+def long_text(unit: str, chars: int) -> str:
+    """So many characters of the unit, again and again."""
+    return (unit * (chars // len(unit) + 1))[:chars]
+
+
+def listing(chars: int) -> str:
+    """A list of files as JSON, of about so many characters."""
+    size = len(json.dumps(_file(0)))
+    return json.dumps([_file(number) for number in range(max(1, chars // size))])
+
+
+def _file(number: int) -> dict[str, Any]:
+    return {
+        "path": f"src/made/room_{number % 7}/part_{number}.py",
+        "bytes": 41 * number,
+        "changed": "2026-11-21T10:30:05Z",
+    }
+
+
+def redacting(calls: int) -> list[Redacting]:
+    """The redaction alone, of texts of all sizes."""
+    private = Redaction(personal=True, known=KNOWN)
+    found: list[Redacting] = []
+    for chars in SIZES:
+        texts = {
+            "words": json.dumps({"text": long_text(WORDS, chars)}),
+            "sentences": json.dumps({"text": long_text(SENTENCE, chars)}),
+            "listing": listing(chars),
+        }
+        for kind, text in texts.items():
+            costs_s: list[float] = []
+            for _ in range(calls + 5):
+                began_s = time.perf_counter()
+                redact(text, private)
+                costs_s.append(time.perf_counter() - began_s)
+            found.append(Redacting(len(text), kind, spread("s", costs_s[5:])))
+    return found
 
 
 def made_tools(text: str) -> tuple[Tool, Tool]:
@@ -88,7 +140,7 @@ def guarded(tools: tuple[Tool, ...], folder: Path, record: Callable[[Record], No
         policy=policy_of(PolicyOptions(deny=rules, ask=rules, allow=("plain*",))),
         switch=Switch(folder / "off"),
         rates=Rates(time.monotonic),
-        redaction=Redaction(known=tuple(f"secret-number-{number}-of-the-user" for number in range(10))),
+        redaction=Redaction(known=KNOWN),
         hooks=(_Counting(),),
         record=record,
     )
@@ -115,7 +167,6 @@ async def measured(made: Tool, runtime: Runtime, chars: int, calls: int) -> Over
 
 def measure(calls: int) -> list[Overhead]:
     """All sizes, plain and async."""
-    from hilt.tools import redact
     from hilt.traces.store import TraceStore
 
     found: list[Overhead] = []
@@ -130,8 +181,7 @@ def measure(calls: int) -> list[Overhead]:
             complain=print,
         )
         for chars in SIZES:
-            words = "the quick brown fox jumps over the lazy dog near example.org at 10:30; "
-            tools = made_tools((words * (chars // len(words) + 1))[:chars])
+            tools = made_tools(long_text(WORDS, chars))
             for made in tools:
                 found.append(asyncio.run(measured(made, guarded(tools, folder, traces.write), chars, calls)))
     return found
@@ -146,7 +196,10 @@ def main() -> None:
     found = measure(given.calls)
     for one in found:
         print(f"{one.kind:6} {one.result_chars:6} characters: {one.overhead.median * 1e3:.3f} ms beside the tool")
-    print(write_record(given.folder, "tool-runtime", {"overheads": found}, now=datetime.now(UTC)))
+    alone = redacting(given.calls)
+    for one in alone:
+        print(f"{one.kind:9} {one.chars:6} characters: {one.cost.median * 1e3:.3f} ms to redact")
+    print(write_record(given.folder, "tool-runtime", {"overheads": found, "redaction": alone}, now=datetime.now(UTC)))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from hilt.tools.secret_shapes import Span
+from hilt.tools.secret_shapes import Span, in_small_letters
 
 # The part of a name that says so, in small letters. "tokens" and "tokenizer" are about text, a secretary is a person.
 _NAME = re.compile(
@@ -20,7 +20,22 @@ _TOKEN_OF = re.compile(
     r"(?:access|refresh|auth|id|session|bearer|bot|csrf|xsrf|personal|deploy|oauth|api|security|github|gitlab|slack|hf|npm"
     r"|pypi|jwt|device|push|private|admin|user|service|login|gh|vault|ci|registration)[_-]?\Z"
 )
-_SMALL = {capital: capital + 32 for capital in range(ord("A"), ord("Z") + 1)}
+# How the parts begin, and the signs without which nothing is assigned.
+_HEADS = (
+    "passw",
+    "passphrase",
+    "passcode",
+    "pgpass",
+    "pwd",
+    "secret",
+    "credential",
+    "token",
+    "key",
+    "session",
+    "auth",
+    "sid",
+)
+_SIGNS = ("=", ":")
 _ASSIGNED = re.compile(r"[\"'`\\\]]{0,4}[ \t]{0,8}+(?:=>|:=|=(?!=)|:(?!:))[ \t]{0,8}+")
 
 # A name that goes on like this is of something about the secret, and not of the secret.
@@ -73,9 +88,13 @@ class _Named(Struct, frozen=True):
 def named_secrets(text: str) -> Iterator[Span]:
     """Where a text assigns something to a name of a secret, as ini files, YAML, JSON, shells, queries and programs do.
     The spans are the values, without their quotes."""
-    small = text.translate(_SMALL)
+    if not any(sign in text for sign in _SIGNS):
+        return
+    small = in_small_letters(text)
     place = 0
-    while found := _NAME.search(small, place):
+    for start in _starts(small):
+        if start < place or (found := _NAME.match(small, start)) is None:
+            continue
         place = found.end()
         assigned = _ASSIGNED.match(text, place)
         if assigned is None or (named := _named(small, found)) is None:
@@ -88,11 +107,36 @@ def named_secrets(text: str) -> Iterator[Span]:
 
 def named_kind(name: str, value: str) -> str | None:
     """The kind of secret that a member of this name and value is; None if it is none."""
-    small = name[-200:].translate(_SMALL).rstrip("s")
-    named = [known for found in _NAME.finditer(small) if (known := _named(small, found)) is not None]
+    named = _in_name(name)
     if not named or not value.strip() or _NO_SECRET.fullmatch(value.strip()):
         return None
     return named[-1].kind if named[-1].is_strong or _looks_random(value, quoted=True) else None
+
+
+def may_name_secret(name: str) -> bool:
+    """Whether a member of this name is a secret for some value."""
+    return bool(_in_name(name))
+
+
+def _in_name(name: str) -> list[_Named]:
+    small = in_small_letters(name[-200:]).rstrip("s")
+    return [
+        known
+        for found in (_NAME.finditer(small) if any(head in small for head in _HEADS) else ())
+        if (known := _named(small, found)) is not None
+    ]
+
+
+def _starts(small: str) -> list[int]:
+    """Where a name may start in a text of small letters. A text is searched far faster for the heads of the names than
+    for the names."""
+    starts: list[int] = []
+    for head in _HEADS:
+        at = small.find(head)
+        while at >= 0:
+            starts.append(at)
+            at = small.find(head, at + 1)
+    return sorted(starts)
 
 
 def _named(small: str, found: re.Match[str]) -> _Named | None:
@@ -144,7 +188,7 @@ def _is_bare_secret(text: str, found: re.Match[str], named: _Named) -> bool:
         return False
     if _CODE.match(value) and not _DIGIT.search(value):
         return False
-    if re.fullmatch(r"[A-Za-z_.]+", value) and _NAME.search(value.translate(_SMALL)):
+    if re.fullmatch(r"[A-Za-z_.]+", value) and _NAME.search(in_small_letters(value)):
         return False  # password=password, as programs hand it on
     if named.kind == "password" and value.startswith(("/", "~/")) and text.startswith(("PWD", "pwd"), named.start):
         return False  # the shell's folder of work

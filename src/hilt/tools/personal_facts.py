@@ -7,21 +7,33 @@ import re
 from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
+from msgspec import Struct
+
 from hilt.tools.secret_shapes import Span
 
 _LOCAL = re.compile(r"[\w.%+'-]{1,64}")
 _DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])")
+_MIN_PHONE_DIGITS = 9
+_MIN_GLOBAL_PHONE_DIGITS = 8
+# Each of these begins with the letters that it may begin with, and only then looks back: so a text is searched fast.
 _PHONE = re.compile(
-    r"(?<![\w.+-])(?<![0-9] )(?:\+[1-9](?:[ .()/-]{0,2}[0-9]){6,14}"
-    r"|00[1-9][0-9]?(?:[ .()/-]{1,2}[0-9]{1,5}){2,6}"
-    r"|(?:1[ .-])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[ .-])[2-9][0-9]{2}[ .-][0-9]{4}"
-    r"|\(?0[1-9][0-9]{0,4}\)?(?:[ /-][0-9]{2,8}){1,5})(?![\w-]|\.[0-9])"
+    r"[+(0-9](?<![\w.+-][+(0-9])(?<![0-9] [+(0-9])(?:(?<=\+)[1-9](?:[ .()/-]{0,2}[0-9]){6,14}"
+    r"|(?<=0)0[1-9][0-9]?(?:[ .()/-]{1,2}[0-9]{1,5}){2,6}"
+    r"|(?:(?<=1)[ .-](?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[ .-])|(?<=\()[2-9][0-9]{2}\) ?|(?<=[2-9])[0-9]{2}[ .-])"
+    r"[2-9][0-9]{2}[ .-][0-9]{4}"
+    r"|(?:(?<=\()0[1-9]|(?<=0)[1-9])[0-9]{0,4}\)?(?:[ /-][0-9]{2,8}){1,5})(?![\w-]|\.[0-9])"
 )
-_CARD = re.compile(r"(?<![\w.-])[2-6][0-9]{3}(?:[ -]?[0-9]){9,15}(?![\w-]|\.[0-9])")
-_IBAN = re.compile(r"(?<![A-Za-z0-9])([A-Z]{2})[0-9]{2}(?: ?[A-Z0-9]){11,30}")
-_SSN = re.compile(r"(?<![\w.-])(?!000|666|9)[0-9]{3}([- ])(?!00)[0-9]{2}\1(?!0000)[0-9]{4}(?![\w-]|\.[0-9])")
-_IPV4 = re.compile(r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![\w-]|\.[0-9])")
+_CARD = re.compile(r"[2-6](?<![\w.-][2-6])[0-9]{3}(?:[ -]?[0-9]){9,15}(?![\w-]|\.[0-9])")
+_IBAN = re.compile(r"([A-Z](?<![A-Za-z0-9][A-Z])[A-Z])[0-9]{2}(?: ?[A-Z0-9]){11,30}")
+_SSN = re.compile(
+    r"[0-8](?<![\w.-][0-8])(?!(?<=0)00|(?<=6)66)[0-9]{2}([- ])(?!00)[0-9]{2}\1(?!0000)[0-9]{4}(?![\w-]|\.[0-9])"
+)
+_IPV4 = re.compile(r"[0-9](?<![\w.][0-9])[0-9]{0,2}\.(?:[0-9]{1,3}\.){2}[0-9]{1,3}(?![\w-]|\.[0-9])")
 _IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:.]{3,45}+(?![\w:])")
+_DIGITS = bytes(ord("0") if chr(letter) in "0123456789" else letter for letter in range(256))
+_ACCOUNT_LETTERS = bytes(
+    ord("A") if letter < 128 and (chr(letter).isupper() or chr(letter).isdigit()) else ord(" ") for letter in range(256)
+)
 _VERSION = re.compile(r"(?i)(?:\bv|version|release|build|==|>=|<=|~=)[ :=]{0,3}\Z")
 
 # How long the account numbers of each country are.
@@ -50,27 +62,65 @@ _IBAN_CHARS = {country: length for length, countries in _IBAN_COUNTRIES.items() 
 _PART = r"[^\s/\\\"'<>|:;,*?()\[\]{}`]"
 _PATHS = (
     re.compile(
-        rf"(?<![\w.:/~\]-])/(?:{_PART}{{1,255}}+/|{_PART}{{1,100}} {_PART}{{1,100}}/){{1,40}}(?:{_PART}{{1,255}}+)?"
+        rf"/(?<![\w.:/~\]-]/)(?:{_PART}{{1,255}}+/|{_PART}{{1,100}} {_PART}{{1,100}}/){{1,40}}(?:{_PART}{{1,255}}+)?"
     ),
-    re.compile(r"(?<![\w.:/~\]-])/(?:home|Users|root|etc|var|tmp|opt|usr|private|mnt|media|srv|Volumes)(?![\w/-])"),
-    re.compile(rf"(?<=file://)/{_PART}{{1,255}}+(?:/{_PART}{{0,255}}+){{0,40}}"),
-    re.compile(rf"(?<!\w)~[\w.-]{{1,32}}+/(?:{_PART}{{1,255}}+/?){{0,40}}"),
+    re.compile(r"/(?<![\w.:/~\]-]/)(?:home|Users|root|etc|var|tmp|opt|usr|private|mnt|media|srv|Volumes)(?![\w/-])"),
+    re.compile(rf"/(?<=file:///){_PART}{{1,255}}+(?:/{_PART}{{0,255}}+){{0,40}}"),
+    re.compile(rf"~(?<!\w~)[\w.-]{{1,32}}+/(?:{_PART}{{1,255}}+/?){{0,40}}"),
     re.compile(
-        rf"(?<!\w)[A-Za-z]:(?:\\{{1,4}}|/)(?!/)(?:{_PART}{{1,255}}+(?: {_PART}{{1,100}})?(?:\\{{1,4}}|/)){{0,40}}"
-        rf"(?:{_PART}{{1,255}}+)?"
+        rf"[A-Za-z](?<!\w[A-Za-z]):(?:\\{{1,4}}|/)(?!/)"
+        rf"(?:{_PART}{{1,255}}+(?: {_PART}{{1,100}})?(?:\\{{1,4}}|/)){{0,40}}(?:{_PART}{{1,255}}+)?"
     ),
-    re.compile(rf"(?<![\\\w])\\\\{_PART}{{1,100}}+\\{_PART}{{1,100}}+(?:\\{_PART}{{0,255}}+){{0,40}}"),
+    re.compile(rf"\\(?<![\\\w]\\)\\{_PART}{{1,100}}+\\{_PART}{{1,100}}+(?:\\{_PART}{{0,255}}+){{0,40}}"),
 )
 
 
 def personal_facts(text: str) -> Iterator[Span]:
     """Where personal facts stand in the text, in no order."""
     yield from _emails(text)
-    yield from ((*found.span(), "ssn") for found in _SSN.finditer(text))
-    yield from ((*found.span(), "card") for found in _CARD.finditer(text) if is_card(found.group()))
-    yield from _ibans(text)
-    yield from ((*found.span(), "phone") for found in _PHONE.finditer(text) if _is_phone(found.group()))
-    yield from ((*found.span(), "ip") for found in _IPV4.finditer(text) if _is_ipv4(text, found))
+    holds = _holds(text)
+    if holds.ssn:
+        yield from ((*found.span(), "ssn") for found in _SSN.finditer(text))
+    if holds.card:
+        yield from ((*found.span(), "card") for found in _CARD.finditer(text) if is_card(found.group()))
+    if holds.phone:
+        yield from ((*found.span(), "phone") for found in _PHONE.finditer(text) if _is_phone(found.group()))
+    if holds.iban:
+        yield from _ibans(text)
+    if holds.ipv4:
+        yield from ((*found.span(), "ip") for found in _IPV4.finditer(text) if _is_ipv4(text, found))
+    if holds.ipv6:
+        yield from _ipv6(text)
+
+
+class _Holds(Struct, frozen=True):
+    """What a text may hold, by what each such fact can't be without."""
+
+    ssn: bool
+    card: bool
+    phone: bool
+    iban: bool
+    ipv4: bool
+    ipv6: bool
+
+
+def _holds(text: str) -> _Holds:
+    coded = text.encode("ascii", "replace")
+    zeros = coded.translate(_DIGITS)
+    # The digits of a phone number, with nothing between them but what may stand within one.
+    phones = coded.translate(_DIGITS, b" .()/-")
+    return _Holds(
+        ssn=b"000-00-0000" in zeros or b"000 00 0000" in zeros,
+        card=b"0" * 13 in coded.translate(_DIGITS, b" -"),
+        phone=b"0" * _MIN_PHONE_DIGITS in phones or ("+" in text and b"0" * _MIN_GLOBAL_PHONE_DIGITS in phones),
+        iban=b"A" * 15 in coded.translate(_ACCOUNT_LETTERS, b" "),
+        # Three points with digits between them; two colons together, or six with no more than hexadecimal between them.
+        ipv4=b"..." in coded.translate(None, b"0123456789"),
+        ipv6="::" in text or b":" * 6 in coded.translate(None, b"0123456789ABCDEFabcdef."),
+    )
+
+
+def _ipv6(text: str) -> Iterator[Span]:
     for found in _IPV6.finditer(text):
         address = found.group().rstrip(".:") if not found.group().endswith("::") else found.group()
         if _is_ipv6(address):
@@ -130,7 +180,8 @@ def _ibans(text: str) -> Iterator[Span]:
 
 def _is_phone(number: str) -> bool:
     digits = sum(letter.isdigit() for letter in number)
-    return 8 <= digits <= 15 and (number.startswith("+") or digits >= 9)
+    least = _MIN_GLOBAL_PHONE_DIGITS if number.startswith("+") else _MIN_PHONE_DIGITS
+    return least <= digits <= 15
 
 
 def _is_ipv4(text: str, found: re.Match[str]) -> bool:
