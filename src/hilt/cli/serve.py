@@ -58,6 +58,7 @@ def serve(
         port=given.port if port is None else port,
         api_key=api_key or given.api_key,
     )
+    settings = replace(settings, server=options)  # so that a key of the command line is known as a secret, too
     names = tuple(tools or options.tools)
     # Without a key anybody on this machine could answer.
     desk = Desk(options.approval_patience_s) if names and options.api_key else None

@@ -33,6 +33,8 @@ from hilt.tools.tool import Change, ChangeKind, Effect, Rate, Tool
 from hilt.traces import CallRecord, Record
 
 _PLAN_TIMEOUT_S = 5.0
+# Of the time that a call has left, so that what is planned can still be done.
+_PLAN_SHARE = 0.2
 
 
 class KillSwitch(Protocol):
@@ -301,11 +303,13 @@ class _Passage:
             except Exception as fault:  # noqa: BLE001 - a plan may fail where the call itself would
                 return f"{type(fault).__name__}: {fault}"
 
+        left_s = self._situation.left_s
+        timeout_s = _PLAN_TIMEOUT_S if left_s is None else max(0.0, min(_PLAN_TIMEOUT_S, left_s * _PLAN_SHARE))
         try:
-            async with asyncio.timeout(_PLAN_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 changes = await run_in_thread(partial(planned, tool.plan), name=f"plan of {tool.name}")
         except TimeoutError:
-            changes = f"it took longer than {_PLAN_TIMEOUT_S:g} seconds"
+            changes = f"it took longer than {timeout_s:g} seconds"
         if isinstance(changes, str):
             self._warnings.append(f"the changes could not be planned: {changes}")
             return (replace(generic[0], detail=f"can't be told beforehand: {changes}"),)
