@@ -13,8 +13,8 @@ class CallsAtWork:
     """Calls that are being run. `outcomes` holds how they ended, by their place in `work`, and `waiting` what is asked
     about those that need an answer first; nothing is begun behind one of these.
 
-    `untrusted` says that the run has read what strangers may have written, before this turn; `left_s` gives the seconds that are left
-    for tools.
+    `untrusted` says that the run has read what strangers may have written, before this turn; `left_s` gives the seconds
+    that are left for tools.
     """
 
     def __init__(

@@ -27,6 +27,7 @@ from hilt.tools import (
     Deny,
     Nobody,
     Rates,
+    Registry,
     ResultStore,
     Runtime,
     Situation,
@@ -116,8 +117,9 @@ def open_tools(
             own = (*tools, read_result_tool(results, options.max_result_chars)) if tools else ()
             # The starter model does not know how to read on.
             wanted = (*only, "read_result") if only and tuple(only) != STARTER_TOOLS else only
+            registry = offer(own, capability(settings), wanted)
             return Runtime(
-                registry=offer(own, capability(settings), wanted),
+                registry=_handing_on(registry, settings.policy, settings),
                 approver=approver,
                 policy=policy,
                 dry_run=settings.policy.dry_run,
@@ -195,6 +197,19 @@ def current_grant(settings: Settings) -> Grant:
     return Grant(names, settings.policy)
 
 
+def _handing_on(registry: Registry, policy: PolicyOptions, settings: Settings) -> Registry:
+    """The registry, where what is scheduled may do no more than who schedules it: with these tools, under this policy.
+
+    Otherwise a conversation of few tools, or a task of old rights, could give itself more by a task for later.
+    """
+    grant = Grant(tuple(tool.name for tool in registry.tools), policy)
+    bound = {tool.name: tool for tool in schedule_tools(Schedule(settings.schedule.path), clock(), lambda: grant)}
+    tools = tuple(
+        replace(bound[tool.name], timeout_s=tool.timeout_s) if tool.name in bound else tool for tool in registry.tools
+    )
+    return replace(registry, tools=tools)
+
+
 def schedule_terms(timeout_s: float) -> Terms:
     """How this process runs scheduled tasks."""
     switch = tool_switch()
@@ -221,9 +236,10 @@ def open_performer(
         async def perform(task: Task) -> Performed:
             policy: PolicyOptions = narrowed(task.grant, settings.policy)
             runtime = make_runtime(chosen_tools(settings, model))
+            registry = replace(runtime.registry, tools=granted(task.grant, runtime.registry.tools))
             runtime = replace(
                 runtime,
-                registry=replace(runtime.registry, tools=granted(task.grant, runtime.registry.tools)),
+                registry=_handing_on(registry, policy, settings),
                 policy=policy_of(policy),
                 dry_run=policy.dry_run,
             )

@@ -88,9 +88,10 @@ def run(
     from hilt.assembly.tooling import chosen_tools, open_tools
     from hilt.cli.approving import Terminal
     from hilt.cli.chatting import Chat, chat
-    from hilt.cli.pausing import keep
     from hilt.cli.screen import open_view
+    from hilt.cli.waiting import WaitingRun, keep
     from hilt.tools import Later
+    from hilt.tools.builtin.schedule import Grant
 
     settings = overridden(
         load_settings(workspace),
@@ -126,7 +127,8 @@ def run(
             return
         ended = asyncio.run(talk.say(prompt))
         if later is not None and ended.pending is not None:
-            keep(later, ended.pending)
+            names = tuple(tool.name for tool in talk.runtime.registry.tools)
+            keep(later, WaitingRun(ended.pending, Grant(names, settings.policy)))
         if ended.finished is not None and ended.finished.reason == "model_error":
             raise typer.Exit(EXIT_FAILED)
 

@@ -25,8 +25,8 @@ from hilt.conversation.tools import BadCall
 class Turn(Struct, frozen=True):
     """A whole turn: the message, the calls that can't be run, why it ended and what it cost.
 
-    `repaired` holds the ids of calls whose text had to be mended to be read, the rejected ones too. `fault` says why nothing of the turn may
-    be used, where that is so.
+    `repaired` holds the ids of calls whose text had to be mended to be read, the rejected ones too. `fault` says why
+    nothing of the turn may be used, where that is so.
     """
 
     message: Assistant
