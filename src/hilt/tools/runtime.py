@@ -130,7 +130,7 @@ async def run_tool(call: Call, runtime: Runtime, situation: Situation = Situatio
     passage = _Passage(call, runtime, situation)
     ending: Ending = Cancelled(error_text("the run was stopped before this call ended"))
     try:
-        ending = await _unless_switched_off(passage, runtime.switch)
+        ending = _told(await _unless_switched_off(passage, runtime.switch), runtime.redaction)
     finally:
         runtime.record(passage.record(ending))
     return ending
@@ -143,6 +143,26 @@ def unknown_tool(name: str, registry: Registry) -> Failed:
         return Failed(error_text(f"the tool {name!r} can't be used here: {why}"), "unavailable")
     offered = ", ".join(registry.names) or "none"
     return Failed(error_text(f"there is no tool named {name!r}; the tools are: {offered}"), "unknown_tool")
+
+
+def _told(ending: Ending, redaction: Redaction) -> Ending:
+    """The ending without secrets in what it says of itself: faults of tools, plans and hooks may have quoted them."""
+    match ending:
+        case Succeeded() | Planned():
+            return ending  # its text was cleaned before it was cut
+        case Failed(text) | Denied(text) | TimedOut(text) | Cancelled(text):
+            return replace(ending, text=redact(text, redaction))
+        case Waiting():
+            return ending
+
+
+def _without_secrets(request: ApprovalRequest, redaction: Redaction) -> ApprovalRequest:
+    """The request with what its changes quote cleaned; the arguments stay exactly what will run."""
+    changes = tuple(
+        replace(change, target=redact(change.target, redaction), detail=redact(change.detail, redaction))
+        for change in request.changes
+    )
+    return replace(request, changes=changes)
 
 
 async def _unless_switched_off(passage: "_Passage", switch: KillSwitch | None) -> Ending:
@@ -269,6 +289,7 @@ class _Passage:
         bound = fingerprint(run_id, call_id, tool.name, self._normalised)
         changes = await self._changes(tool, arguments) if tool.plan is not None else ()
         request = ApprovalRequest(bound, run_id, call_id, tool.name, tool.effect, self._normalised, why, changes)
+        request = _without_secrets(request, self._runtime.redaction)
         try:
             approval = await self._runtime.approver.approve(request)
         except Exception as fault:  # noqa: BLE001 - whoever can't be asked has not said yes
@@ -333,9 +354,7 @@ class _Passage:
         done = await execute(tool, arguments, timeout_s, local_only=self._runtime.policy.local_only)
         self._ended("execute")
         match done:
-            case Failed(text, reason):
-                return Failed(redact(text, self._runtime.redaction), reason)
-            case TimedOut():
+            case Failed() | TimedOut():
                 return done
             case Done(text, sources, card, warnings):
                 self._warnings += warnings
