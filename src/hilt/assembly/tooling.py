@@ -229,8 +229,8 @@ def open_performer(
     the tools of its grant, and with nobody to ask."""
     agent_options = replace(settings.agent, total_timeout_s=timeout_s)
     with (
-        open_backend(model, settings.engine, machine) as backend,
         open_tools(settings, Nobody(), complain=complain) as make_runtime,
+        open_backend(model, settings.engine, machine) as backend,
     ):
 
         async def perform(task: Task) -> Performed:

@@ -48,8 +48,8 @@ def resume(
     settings = replace(settings, policy=narrowed(waiting.grant, settings.policy))
     view = open_view(as_json)
     with (
-        open_backend(model, settings.engine, prepare_machine(), dialect, settings.routing) as backend,
         open_tools(settings, Later()) as make_runtime,
+        open_backend(model, settings.engine, prepare_machine(), dialect, settings.routing) as backend,
     ):
         runtime = make_runtime(waiting.grant.tools)
         run = Agent(backend, runtime, options=settings.agent).continued(waiting.state, decisions)

@@ -104,12 +104,12 @@ def run(
     )
     activity = Console(stderr=True, highlight=False)
     with (
-        opened(model, settings, dialect=dialect, remote=remote, remote_key=remote_key, way=way) as (backend, tips),
-        open_tools(
+        open_tools(  # first, because from here on local work may be all that is allowed
             settings,
             Terminal(activity) if later is None else Later(),
             complain=lambda sentence: print(f"hilt: {sentence}", file=sys.stderr),
         ) as make_runtime,
+        opened(model, settings, dialect=dialect, remote=remote, remote_key=remote_key, way=way) as (backend, tips),
     ):
         instructions: tuple[Message, ...] = () if system is None else (System(system),)
         talk = Chat(

@@ -64,8 +64,8 @@ def serve(
     desk = Desk(options.approval_patience_s) if names and options.api_key else None
     machine = prepare_machine()
     with (
-        open_backend(model, settings.engine, machine, dialect, settings.routing) as backend,
         open_tools(settings, desk or Nobody(), complain=_tell) as make_runtime,
+        open_backend(model, settings.engine, machine, dialect, settings.routing) as backend,
     ):
         card = backend.card
         server_tools = None
