@@ -70,7 +70,7 @@ def serve(
         card = backend.card
         server_tools = None
         if names:
-            _refuse_unknown(names, make_runtime(names).registry)
+            _refuse_unknown(names, make_runtime(names).registry, keyless=options.api_key is None)
             server_tools = ServerTools(
                 names,
                 make_runtime,
@@ -95,9 +95,15 @@ def serve(
         serve_app(app, options, on_listening=tell)
 
 
-def _refuse_unknown(names: tuple[str, ...], registry: "Registry") -> None:
+def _refuse_unknown(names: tuple[str, ...], registry: "Registry", *, keyless: bool) -> None:
     for name in names:
-        if registry.get(name) is None:
+        tool = registry.get(name)
+        if tool is not None and tool.effect != "read" and keyless:
+            raise InvalidRequest(
+                f"the tool {name!r} changes something or reaches out, so the server needs a key:"
+                " give one with --api-key or HILT_API_KEY"
+            )
+        if tool is None:
             why = registry.withheld.get(name, "there is no such tool; `hilt tools list --all` tells those there are")
             raise InvalidRequest(f"the tool {name!r} can't be switched on: {why}")
 
