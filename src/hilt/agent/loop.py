@@ -29,6 +29,7 @@ from hilt.conversation import (
     HiltError,
     InvalidRequest,
     Message,
+    Outcome,
     Request,
     RunFinished,
     StopReason,
@@ -77,7 +78,7 @@ class AgentRun:
         self._cites = any(tool.sources is not None for tool in runtime.registry.tools)
         self._state = self._first_state() if resumed is None else resumed.state
         self._heard: HeardTurn | None = None
-        self._at_work = None if resumed is None else self._calls_at_work(resumed)
+        self._at_work = None if resumed is None else self._calls(resumed.work, resumed.outcomes)
         self._started_s = runtime.now_s()
         self.error: HiltError | None = None
         self.finished: RunFinished | None = None
@@ -145,15 +146,17 @@ class AgentRun:
 
     def _first_state(self) -> State:
         """Where a run begins: what was read earlier in its conversation counts."""
+        registry = self._runtime.registry
         made = [call for message in self._messages if isinstance(message, Assistant) for call in message.calls]
-        return State(untrusted=reads_strangers(made, self._runtime.registry))
+        # What a tool that isn't offered here has read, nobody here can vouch for.
+        return State(untrusted=any(registry.tool_of(call) is None for call in made) or reads_strangers(made, registry))
 
     def _look_up(self) -> None:
         """Let the knowledge base be searched before the model is asked, as if it had called for it."""
         call = lookup(self._messages, self._runtime.registry)
         if call is not None:
             self._messages.append(Assistant(calls=(call,)))
-            self._at_work = self._calls(Work((call,)))
+            self._at_work = self._calls(Work((call,)), {})
 
     def _ask(self) -> HeardTurn:
         """The next turn of the model."""
@@ -206,7 +209,7 @@ class AgentRun:
             case Work(calls, answered):
                 answered_calls = [call for call, _ in answered]
                 self._messages.append(structs.replace(turn.message, calls=(*calls, *answered_calls)))
-                self._at_work = self._calls(step)
+                self._at_work = self._calls(step, {})
 
     def _after_work(self, at_work: CallsAtWork) -> None:
         switch = self._runtime.switch
@@ -222,21 +225,16 @@ class AgentRun:
         elif at_work.work.repair is not None:
             self._messages.append(at_work.work.repair)
 
-    def _calls(self, work: Work) -> CallsAtWork:
+    def _calls(self, work: Work, outcomes: Mapping[int, Outcome]) -> CallsAtWork:
         return CallsAtWork(
             work,
-            {},
+            outcomes,
             self._runtime,
             run_id=self.run_id,
             untrusted=self._state.untrusted,
             left_s=lambda: tool_time_s(self._options) - self._clock.elapsed_s,
             clock=self._clock.read,
         )
-
-    def _calls_at_work(self, resumed: RunState) -> CallsAtWork:
-        at_work = self._calls(resumed.work)
-        at_work.outcomes = dict(resumed.outcomes)
-        return at_work
 
     def _finish(self, reason: StopReason, detail: str = "") -> None:
         last = self._messages[-1] if self._messages else None

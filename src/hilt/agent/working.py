@@ -1,7 +1,7 @@
 """The calls of a turn at work: reads together, everything else alone and in order."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 from hilt.agent.state import INTERRUPTED, Work, batches, reads_strangers
@@ -13,14 +13,14 @@ class CallsAtWork:
     """Calls that are being run. `outcomes` holds how they ended, by their place in `work`, and `waiting` what is asked
     about those that need an answer first; nothing is begun behind one of these.
 
-    `untrusted` says that the run has read what strangers may have written; `left_s` gives the seconds that are left
-    for tools.
+    `untrusted` says that the run has read what strangers may have written, before this turn; `left_s` gives the seconds
+    that are left for tools.
     """
 
     def __init__(
         self,
         work: Work,
-        outcomes: dict[int, Outcome],
+        outcomes: Mapping[int, Outcome],
         runtime: Runtime,
         *,
         run_id: str,
@@ -33,7 +33,8 @@ class CallsAtWork:
         self.waiting: dict[int, ApprovalRequest] = {}
         self._runtime = runtime
         self._run_id = run_id
-        self._untrusted = untrusted
+        ended = (work.calls[place] for place in outcomes)
+        self._untrusted = untrusted or reads_strangers(ended, runtime.registry)
         self._left_s = left_s
         self._clock = clock
 

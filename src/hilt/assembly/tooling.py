@@ -18,7 +18,7 @@ from hilt.assembly.models import Machine, open_backend
 from hilt.assembly.places import clock, tool_switch
 from hilt.backends import Backend
 from hilt.conversation import InvalidRequest
-from hilt.settings import Settings, TraceOptions
+from hilt.settings import PolicyOptions, Settings, TraceOptions
 from hilt.store import STARTER
 from hilt.tools import (
     Allow,
@@ -28,6 +28,7 @@ from hilt.tools import (
     Deny,
     Nobody,
     Rates,
+    Registry,
     ResultStore,
     Runtime,
     Situation,
@@ -78,18 +79,14 @@ def every_tool(settings: Settings) -> tuple[Tool, ...]:
     async def apart(function: Callable[..., Any], arguments: dict[str, Any], timeout_s: float) -> Any:
         return await run_in_process(function, arguments, timeout_s=timeout_s, local_only=True)
 
-    def grant() -> Grant:
-        return _grant(settings, tools)
-
     own = (
         *builtin_tools(options, now),
         *knowledge_tools(open_knowledge(settings)),
-        *schedule_tools(Schedule(settings.schedule.path), now, grant),
+        *schedule_tools(Schedule(settings.schedule.path), now, lambda: current_grant(settings)),
     )
     timed = tuple(replace(tool, timeout_s=options.timeout_s) for tool in own)
     web = web_tools(settings.web, apart=apart, forbids=_forbids(settings))
-    tools = (*timed, *web, *_loaded(options.files, (*timed, *web)))
-    return tools
+    return (*timed, *web, *_loaded(options.files, (*timed, *web)))
 
 
 @contextmanager
@@ -118,8 +115,9 @@ def open_tools(
             own = (*tools, read_result_tool(results, options.max_result_chars)) if tools else ()
             # The starter model does not know how to read on.
             wanted = (*only, "read_result") if only and tuple(only) != STARTER_TOOLS else only
+            registry = offer(own, capability(settings), wanted)
             return Runtime(
-                registry=offer(own, capability(settings), wanted),
+                registry=_handing_on(registry, settings.policy, settings),
                 approver=approver,
                 policy=policy,
                 dry_run=settings.policy.dry_run,
@@ -193,12 +191,21 @@ def open_knowledge(settings: Settings) -> "Knowledge":
 
 def current_grant(settings: Settings) -> Grant:
     """What a task that is scheduled now may do: today's tools, under today's policy."""
-    return _grant(settings, every_tool(settings))
-
-
-def _grant(settings: Settings, tools: Sequence[Tool]) -> Grant:
-    offered = offer(tools, capability(settings), settings.tools.offered)
+    offered = offer(every_tool(settings), capability(settings), settings.tools.offered)
     return Grant(tuple(tool.name for tool in offered.tools), settings.policy)
+
+
+def _handing_on(registry: Registry, policy: PolicyOptions, settings: Settings) -> Registry:
+    """The registry, where what is scheduled may do no more than who schedules it: with these tools, under this policy.
+
+    Otherwise a conversation of few tools, or a task of old rights, could give itself more by a task for later.
+    """
+    grant = Grant(tuple(tool.name for tool in registry.tools), policy)
+    bound = {tool.name: tool for tool in schedule_tools(Schedule(settings.schedule.path), clock(), lambda: grant)}
+    tools = tuple(
+        replace(bound[tool.name], timeout_s=tool.timeout_s) if tool.name in bound else tool for tool in registry.tools
+    )
+    return replace(registry, tools=tools)
 
 
 def schedule_terms(timeout_s: float) -> Terms:
@@ -219,8 +226,8 @@ def open_performer(
     """What carries out scheduled tasks with a model, until the block is left: each in a conversation of its own, with
     the tools of its grant, and with nobody to ask."""
     with (
-        open_backend(model, settings.engine, machine, routing=settings.routing) as backend,
         open_tools(settings, Nobody(), complain=complain) as make_runtime,
+        open_backend(model, settings.engine, machine, routing=settings.routing) as backend,
     ):
         yield performer(backend, lambda: make_runtime(chosen_tools(settings, model)), settings, timeout_s)
 
@@ -233,13 +240,10 @@ def performer(backend: Backend, make_runtime: Callable[[], Runtime], settings: S
     async def perform(task: Task) -> Performed:
         policy = narrowed(task.grant, settings.policy)
         runtime = make_runtime()
-        # A task that schedules another can't give it more than it has itself.
-        schedule = Schedule(settings.schedule.path)
-        own = {tool.name: tool for tool in schedule_tools(schedule, clock(), lambda: Grant(task.grant.tools, policy))}
-        offered = granted(task.grant, runtime.registry.tools)
+        registry = replace(runtime.registry, tools=granted(task.grant, runtime.registry.tools))
         runtime = replace(
             runtime,
-            registry=replace(runtime.registry, tools=tuple(own.get(tool.name, tool) for tool in offered)),
+            registry=_handing_on(registry, policy, settings),
             policy=policy_of(policy),
             dry_run=policy.dry_run,
         )

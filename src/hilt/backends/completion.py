@@ -5,10 +5,13 @@ observation in a line of JSON.
 """
 
 import asyncio
+import contextlib
+import contextvars
 import inspect
+import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import TypeAlias, cast
+from typing import TypeAlias, TypeVar, cast
 
 from hilt.backends.attempts import Attempt, checked_events
 from hilt.backends.demanding import Demanding
@@ -19,6 +22,7 @@ from hilt.backends.text_reply import TextReply
 from hilt.conversation import HiltError, ModelEvent, PromptRead, Request, TurnFinished, Unavailable, Usage
 from hilt.dialects import CATALOG, Dialect
 
+T = TypeVar("T")
 Complete: TypeAlias = Callable[[str], Awaitable[str]] | Callable[[str], str]
 
 
@@ -81,12 +85,44 @@ class _Written:
         pass
 
 
+async def _beside(function: Callable[[], T]) -> T:
+    """What `function` returns or raises, from a thread of its own.
+
+    The threads of `asyncio.to_thread` are waited for at the end of the program; one that hangs must not keep it.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(value: T | None, fault: Exception | None) -> None:
+        if future.done():
+            return
+        if fault is not None:
+            future.set_exception(fault)
+        else:
+            future.set_result(cast("T", value))
+
+    def work() -> None:
+        value, fault = None, None
+        try:
+            value = function()
+        except StopIteration as problem:  # a future can't hold it
+            fault = RuntimeError(f"StopIteration: {problem}")
+        except Exception as problem:  # noqa: BLE001 - the function is a stranger's, and its caller takes the fault
+            fault = problem
+        with contextlib.suppress(RuntimeError):  # the loop may have closed meanwhile
+            loop.call_soon_threadsafe(settle, value, fault)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(work,), name="completion", daemon=True).start()
+    return await future
+
+
 async def _completed(complete: Complete, prompt: str) -> str:
     try:
         if inspect.iscoroutinefunction(complete):
             text = await complete(prompt)
         else:
-            text = await asyncio.to_thread(complete, prompt)
+            text = await _beside(lambda: complete(prompt))
             if inspect.isawaitable(text):
                 text = await text
     except HiltError:

@@ -1,17 +1,14 @@
-"""`hilt resume`, and the files in which runs wait for answers."""
+"""`hilt resume`: runs that stopped at a question go on with its answer."""
 
 import asyncio
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
+from msgspec.structs import replace
 
 from hilt.cli.choosing import DIALECT_HELP
-from hilt.cli.screen import safe
-from hilt.conversation import InvalidRequest, NotFound, Unavailable
+from hilt.conversation import InvalidRequest
 from hilt.store import STARTER
 
 if TYPE_CHECKING:
@@ -19,41 +16,6 @@ if TYPE_CHECKING:
     from hilt.tools import Decision
 
 EVERY = "all"
-
-
-def keep(path: Path, state: "RunState") -> None:
-    """Write a run that waits to a file that only its owner can read, and tell what it waits for.
-
-    Raises Unavailable if it can't be written.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(state))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as fault:
-        beside.unlink(missing_ok=True)
-        raise Unavailable(f"the run can't be kept in {path}: {fault.strerror}") from fault
-    print("waiting for an answer:", file=sys.stderr)
-    for request in state.waiting:
-        print(f"  {request.call_id}  {request.tool} ({request.effect}) {safe(request.arguments)}", file=sys.stderr)
-    print(f"answer with: hilt resume {path} --approve {EVERY}", file=sys.stderr)
-
-
-def read(path: Path) -> "RunState":
-    """A run that waits. Raises NotFound or InvalidRequest if there is none."""
-    from hilt.agent import RunState
-
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=RunState)
-    except FileNotFoundError as fault:
-        raise NotFound(f"there is no file {path}") from fault
-    except OSError as fault:
-        raise Unavailable(f"{path} can't be read: {fault.strerror}") from fault
-    except msgspec.DecodeError as fault:
-        raise InvalidRequest(f"{path} holds no run that waits for answers: {fault}") from fault
 
 
 def resume(
@@ -74,21 +36,24 @@ def resume(
     """Go on with a run that stopped at a question. Calls without an answer wait on, in the same file."""
     from hilt.agent import Agent
     from hilt.assembly import load_settings, open_backend, prepare_machine
-    from hilt.assembly.tooling import chosen_tools, open_tools
+    from hilt.assembly.tooling import open_tools
     from hilt.cli.screen import open_view
+    from hilt.cli.waiting import WaitingRun, keep, read, take
     from hilt.tools import Later
+    from hilt.tools.builtin.schedule import narrowed
 
-    state = read(file)
-    decisions = decided(state, approve or [], refuse or [])
+    waiting, mark = read(file)
+    decisions = decided(waiting.state, approve or [], refuse or [])
     settings = load_settings(workspace)
+    settings = replace(settings, policy=narrowed(waiting.grant, settings.policy))
     view = open_view(as_json)
     with (
-        open_backend(model, settings.engine, prepare_machine(), dialect, settings.routing) as backend,
         open_tools(settings, Later()) as make_runtime,
+        open_backend(model, settings.engine, prepare_machine(), dialect, settings.routing) as backend,
     ):
-        run = Agent(backend, make_runtime(chosen_tools(settings, model)), options=settings.agent).continued(
-            state, decisions
-        )
+        runtime = make_runtime(waiting.grant.tools)
+        run = Agent(backend, runtime, options=settings.agent).continued(waiting.state, decisions)
+        take(mark)
 
         async def show() -> None:
             try:
@@ -99,7 +64,7 @@ def resume(
 
         asyncio.run(show())
         if run.pending is not None:
-            keep(file, run.pending)
+            keep(file, WaitingRun(run.pending, waiting.grant))
         else:
             file.unlink(missing_ok=True)
 

@@ -98,9 +98,10 @@ def run(
     from hilt.assembly.tooling import chosen_tools, open_tools
     from hilt.cli.approving import Terminal
     from hilt.cli.chatting import Chat, chat
-    from hilt.cli.pausing import keep
     from hilt.cli.screen import open_view
+    from hilt.cli.waiting import WaitingRun, keep
     from hilt.tools import Later
+    from hilt.tools.builtin.schedule import Grant
 
     settings = overridden(
         load_settings(workspace),
@@ -115,12 +116,12 @@ def run(
     activity = Console(stderr=True, highlight=False)
     terminal = Terminal(activity)
     with (
-        opened(model, settings, dialect=dialect, remote=remote, remote_key=remote_key, way=way) as (backend, tips),
-        open_tools(
+        open_tools(  # first, because from here on local work may be all that is allowed
             settings,
             terminal if later is None else Later(),
             complain=lambda sentence: print(f"hilt: {sentence}", file=sys.stderr),
         ) as make_runtime,
+        opened(model, settings, dialect=dialect, remote=remote, remote_key=remote_key, way=way) as (backend, tips),
     ):
         instructions: tuple[Message, ...] = () if system is None else (System(system),)
         talk = Chat(
@@ -138,7 +139,8 @@ def run(
             return
         ended = asyncio.run(talk.say(prompt))
         if later is not None and ended.pending is not None:
-            keep(later, ended.pending)
+            names = tuple(tool.name for tool in talk.runtime.registry.tools)
+            keep(later, WaitingRun(ended.pending, Grant(names, settings.policy)))
         if ended.finished is not None and ended.finished.reason == "model_error":
             raise typer.Exit(EXIT_FAILED)
 

@@ -58,18 +58,19 @@ def serve(
         port=given.port if port is None else port,
         api_key=api_key or given.api_key,
     )
+    settings = replace(settings, server=options)  # so that a key of the command line is known as a secret, too
     names = tuple(tools or options.tools)
     # Without a key anybody on this machine could answer.
     desk = Desk(options.approval_patience_s) if names and options.api_key else None
     machine = prepare_machine()
     with (
-        open_backend(model, settings.engine, machine, dialect, settings.routing) as backend,
         open_tools(settings, desk or Nobody(), complain=_tell) as make_runtime,
+        open_backend(model, settings.engine, machine, dialect, settings.routing) as backend,
     ):
         card = backend.card
         server_tools = None
         if names:
-            _refuse_unknown(names, make_runtime(names).registry)
+            _refuse_unknown(names, make_runtime(names).registry, keyless=options.api_key is None)
             server_tools = ServerTools(
                 names,
                 make_runtime,
@@ -94,9 +95,15 @@ def serve(
         serve_app(app, options, on_listening=tell)
 
 
-def _refuse_unknown(names: tuple[str, ...], registry: "Registry") -> None:
+def _refuse_unknown(names: tuple[str, ...], registry: "Registry", *, keyless: bool) -> None:
     for name in names:
-        if registry.get(name) is None:
+        tool = registry.get(name)
+        if tool is not None and tool.effect != "read" and keyless:
+            raise InvalidRequest(
+                f"the tool {name!r} changes something or reaches out, so the server needs a key:"
+                " give one with --api-key or HILT_API_KEY"
+            )
+        if tool is None:
             why = registry.withheld.get(name, "there is no such tool; `hilt tools list --all` tells those there are")
             raise InvalidRequest(f"the tool {name!r} can't be switched on: {why}")
 

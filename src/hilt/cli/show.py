@@ -32,8 +32,12 @@ def show(
     """
     if template and as_json:
         raise InvalidRequest("--template and --json don't go together: the template is in the JSON object too")
-    from hilt.assembly import describe_model
+    from hilt.assembly import describe_model, load_settings
 
+    if load_settings().policy.local_only:
+        from hilt.tools.egress import forbid_remote
+
+        forbid_remote()
     described = describe_model(model, dialect)
     if template:
         if not described.template:

@@ -25,8 +25,8 @@ from hilt.conversation.tools import BadCall
 class Turn(Struct, frozen=True):
     """A whole turn: the message, the calls that can't be run, why it ended and what it cost.
 
-    `repaired` holds the ids of calls whose text had to be mended to be read. `fault` says why nothing of the turn may
-    be used, where that is so.
+    `repaired` holds the ids of calls whose text had to be mended to be read, the rejected ones too. `fault` says why
+    nothing of the turn may be used, where that is so.
     """
 
     message: Assistant
@@ -68,6 +68,8 @@ def merge(events: Iterable[ModelEvent]) -> Turn:
         rejected=tuple(rejected),
         reason=finished.reason,
         usage=finished.usage,
-        repaired=frozenset(c.call.id for c in calls if c.repairs),
+        repaired=frozenset(
+            [*(c.call.id for c in calls if c.repairs), *(bad.id for bad in rejected if bad.repairs)],
+        ),
         fault=fault,
     )

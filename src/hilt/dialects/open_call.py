@@ -93,7 +93,8 @@ class OpenCall:
         if not self._announced:
             offered = ", ".join(sorted(self.tools or {}))
             detail = f"there is no tool {name!r}" + (f"; the tools are: {offered}" if offered else " in this turn")
-            bad = BadCall(self._call_id(), name, "unknown_tool", detail, raw, self._arguments, self.wire_id)
+            repairs = tuple(sorted(self.repairs))
+            bad = BadCall(self._call_id(), name, "unknown_tool", detail, raw, self._arguments, self.wire_id, repairs)
             self._log.add(CallRejected(self._index, bad))
             return False
         call = Call(self._id, name, self._arguments)

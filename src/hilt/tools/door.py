@@ -22,7 +22,7 @@ from hilt.tools.executing import Done, execute, failure
 from hilt.tools.model_text import cap, error_text
 from hilt.tools.normalising import normalised
 from hilt.tools.policy import Allow, Ask, Deny, Situation, decide
-from hilt.tools.redaction import redact
+from hilt.tools.redaction import Redaction, redact
 from hilt.tools.registry import Registry
 from hilt.tools.runtime import Execution, KillSwitch, PlannedCall, Runtime, Waiting
 from hilt.tools.schema import coerced, validated
@@ -31,6 +31,8 @@ from hilt.tools.tool import Change, ChangeKind, Effect, Tool
 from hilt.traces import CallRecord
 
 _PLAN_TIMEOUT_S = 5.0
+# Of the time that a call has left, so that what is planned can still be done.
+_PLAN_SHARE = 0.2
 
 
 Ending: TypeAlias = Outcome | Waiting
@@ -46,7 +48,7 @@ async def run_tool(call: Call, runtime: Runtime, situation: Situation = Situatio
     passage = _Passage(call, runtime, situation)
     ending: Ending = Cancelled(error_text("the run was stopped before this call ended"))
     try:
-        ending = await _unless_switched_off(passage, runtime.switch)
+        ending = _told(await _unless_switched_off(passage, runtime.switch), runtime.redaction)
     finally:
         runtime.record(passage.record(ending))
     return ending
@@ -59,6 +61,26 @@ def unknown_tool(name: str, registry: Registry) -> Failed:
         return Failed(error_text(f"the tool {name!r} can't be used here: {why}"), "unavailable")
     offered = ", ".join(registry.names) or "none"
     return Failed(error_text(f"there is no tool named {name!r}; the tools are: {offered}"), "unknown_tool")
+
+
+def _told(ending: Ending, redaction: Redaction) -> Ending:
+    """The ending without secrets in what it says of itself: faults of tools, plans and hooks may have quoted them."""
+    match ending:
+        case Succeeded() | Planned():
+            return ending  # its text was cleaned before it was cut
+        case Failed(text) | Denied(text) | TimedOut(text) | Cancelled(text):
+            return replace(ending, text=redact(text, redaction))
+        case Waiting():
+            return ending
+
+
+def _without_secrets(request: ApprovalRequest, redaction: Redaction) -> ApprovalRequest:
+    """The request with what its changes quote cleaned; the arguments stay exactly what will run."""
+    changes = tuple(
+        replace(change, target=redact(change.target, redaction), detail=redact(change.detail, redaction))
+        for change in request.changes
+    )
+    return replace(request, changes=changes)
 
 
 async def _unless_switched_off(passage: "_Passage", switch: KillSwitch | None) -> Ending:
@@ -185,6 +207,7 @@ class _Passage:
         bound = fingerprint(run_id, call_id, tool.name, self._normalised)
         changes = await self._changes(tool, arguments) if tool.plan is not None else ()
         request = ApprovalRequest(bound, run_id, call_id, tool.name, tool.effect, self._normalised, why, changes)
+        request = _without_secrets(request, self._runtime.redaction)
         try:
             approval = await self._runtime.approver.approve(request)
         except Exception as fault:  # noqa: BLE001 - whoever can't be asked has not said yes
@@ -219,11 +242,13 @@ class _Passage:
             except Exception as fault:  # noqa: BLE001 - a plan may fail where the call itself would
                 return f"{type(fault).__name__}: {fault}"
 
+        left_s = self._situation.left_s
+        timeout_s = _PLAN_TIMEOUT_S if left_s is None else max(0.0, min(_PLAN_TIMEOUT_S, left_s * _PLAN_SHARE))
         try:
-            async with asyncio.timeout(_PLAN_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 changes = await run_in_thread(partial(planned, tool.plan), name=f"plan of {tool.name}")
         except TimeoutError:
-            changes = f"it took longer than {_PLAN_TIMEOUT_S:g} seconds"
+            changes = f"it took longer than {timeout_s:g} seconds"
         if isinstance(changes, str):
             self._warnings.append(f"the changes could not be planned: {changes}")
             return (replace(generic[0], detail=f"can't be told beforehand: {changes}"),)
@@ -247,9 +272,7 @@ class _Passage:
         done = await execute(tool, arguments, timeout_s, local_only=self._runtime.policy.local_only)
         self._ended("execute")
         match done:
-            case Failed(text, reason):
-                return Failed(redact(text, self._runtime.redaction), reason)
-            case TimedOut():
+            case Failed() | TimedOut():
                 return done
             case Done(text, sources, card, warnings):
                 self._warnings += warnings
