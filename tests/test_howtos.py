@@ -33,6 +33,15 @@ def test_the_examples_print_what_the_page_says(page: str) -> None:
     assert said
 
 
+def test_the_tool_of_the_readme_is_one() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS.parent / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = [block for block in blocks if "@tool" in block]
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(block, names)
+    assert names["word_count"].function("the quick fox") == 3
+    assert len(block.splitlines()) == 6
+
+
 def test_the_example_of_another_server_asks_it() -> None:
     _, _, names = ran("agent.md")
 
