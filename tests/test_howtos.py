@@ -39,7 +39,7 @@ def test_the_tool_of_the_readme_is_one() -> None:
     names: dict[str, Any] = {"__name__": "example"}
     exec(block, names)
     assert names["word_count"].function("the quick fox") == 3
-    assert len(block.splitlines()) == 6
+    assert len([line for line in block.splitlines() if line]) <= 6
 
 
 def test_the_example_of_another_server_asks_it() -> None:
