@@ -295,6 +295,7 @@ WRONG: tuple[tuple[Mapping[str, Any], str], ...] = (
     ({"availableTools": [{**searching()[0], "schema": []}]}, "available_tools[0].schema"),
     ({"availableTools": [{**searching()[0], "schema": {"type": "strin"}}]}, "available_tools[0].schema/type"),
     ({"availableTools": [searching()[0], searching()[0]]}, "available_tools"),
+    ({"availableTools": [{**searching()[0], "name": "call_tool"}]}, "available_tools[0].name"),
     ({"limits": 7}, "limits"),
     ({"limits": {"maxIterations": 0}}, "limits.max_iterations"),
     ({"limits": {"maxIterations": True}}, "limits.max_iterations"),
@@ -315,6 +316,53 @@ def test_params_that_cannot_be_used(params: Mapping[Any, Any], param: str) -> No
     with pytest.raises(InvalidRequest) as told:
         run_with_completion_sync({"messages": ASK, "completion": _function, **params})
     assert told.value.param == param
+
+
+def test_params_must_be_a_mapping() -> None:
+    with pytest.raises(InvalidRequest, match="must be a mapping"):
+        run_with_completion_sync([])  # pyright: ignore[reportArgumentType]
+
+
+def test_the_trace_holds_no_secrets() -> None:
+    secret = "sk-proj-" + "a1B2c3D4" * 6
+    given, _ = searching(handler=lambda arguments: {"key": secret})
+    stolen = CALL.replace("boats", secret)
+    result, prompts = run(CALL, stolen, stolen.replace('"}', '",}'), FINAL, tools=[given])
+    assert secret not in json.dumps(result)
+    assert secret not in "".join(prompts[:2])
+
+    def broken(prompt: str) -> str:
+        raise ValueError(f"no model for {secret}")
+
+    assert secret not in json.dumps(run_with_completion_sync({"messages": ASK, "completion": broken}))
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "\ud800", '{"type": "tool_call"}', '{"type": "final_answer"}', "{" * 5000, "\0"]
+)
+def test_whatever_the_model_writes_the_run_ends(text: str) -> None:
+    given, seen = searching()
+    result, _ = run(text, text, text, text, text, text, tools=[given])
+    assert result["trace"][-1]["reason"] in ("final", "repair_exhausted")
+    assert seen == []
+
+
+def test_limits_may_be_huge() -> None:
+    given, seen = searching()
+    run(
+        CALL, FINAL, tools=[given], limits={"maxIterations": 10**30, "totalMs": 1e300, "toolMs": 1e300, "turnMs": 1e300}
+    )
+    assert seen
+
+
+def test_many_tools_are_searched_for() -> None:
+    given, seen = searching()
+    many = [{**given, "name": f"tool_{n}", "description": "Does much. " * 40} for n in range(300)]
+    found = '{"type": "tool_call", "name": "call_tool", "arguments": {"name": "tool_299", "arguments": {"query": "x"}}}'
+    _, prompts = run(found, FINAL, tools=many)
+    assert seen == [{"query": "x"}]
+    assert len(prompts[0]) < 60_000
+    assert "find_tools" in prompts[0]
 
 
 def test_tools_of_the_decorator_keep_what_they_say() -> None:

@@ -15,7 +15,7 @@ import msgspec
 from hilt.agent.agent import new_run_id
 from hilt.agent.completion_params import Approve, Asked, asked_of
 from hilt.agent.loop import AgentRun
-from hilt.backends.completion import Complete, CompletionBackend
+from hilt.backends.completion import CompletionBackend
 from hilt.conversation import (
     AnswerRejected,
     ArgumentsDelta,
@@ -41,10 +41,12 @@ from hilt.tools import (
     Decision,
     Nobody,
     Policy,
+    Redaction,
     Refused,
     Registry,
     Rule,
     Runtime,
+    redact,
 )
 from hilt.tools.threads import run_in_thread
 from hilt.traces import CallRecord, Record
@@ -120,7 +122,7 @@ class _Trace:
         match event:
             case ToolStarted(call):
                 self._entries.append(
-                    {"type": "tool_call", "id": call.id, "name": call.name, "arguments": _plain(call.arguments)}
+                    {"type": "tool_call", "id": call.id, "name": call.name, "arguments": _plain(_clean(call.arguments))}
                 )
             case ToolFinished(call, outcome, duration_s):
                 self._entries += [_warning(text, call.name) for text in self._warnings.pop(call.id, ())]
@@ -151,7 +153,7 @@ class _Trace:
             self._entries.append({"type": "final_answer", "content": answer})
         reason = "cancelled" if finished is None else finished.reason
         detail = finished.detail if finished is not None else ""
-        return [*self._entries, {"type": "stop", "reason": reason, **({"detail": detail} if detail else {})}]
+        return [*self._entries, {"type": "stop", "reason": reason, **({"detail": _clean(detail)} if detail else {})}]
 
 
 async def _told(events: AsyncGenerator[Event], trace: _Trace) -> None:
@@ -162,7 +164,7 @@ async def _told(events: AsyncGenerator[Event], trace: _Trace) -> None:
 def _begun(
     asked: Asked, record: Callable[[Record], None], clock: Callable[[], float], new_id: Callable[[], str]
 ) -> AgentRun:
-    backend = CompletionBackend(_beside_the_loop(asked.completion), new_id, dialect=CATALOG[asked.prompt_style])
+    backend = CompletionBackend(asked.completion, new_id, dialect=CATALOG[asked.prompt_style])
     approver: Approver = Nobody() if asked.approve is None else _Asking(asked.approve)
     allowed = () if asked.approve is not None else asked.trusted
     runtime = Runtime(
@@ -176,20 +178,6 @@ def _begun(
     )
     request = Request(backend.card.id, asked.messages)
     return AgentRun(backend, runtime, request, clock=clock, run_id=new_run_id(), options=asked.options)
-
-
-def _beside_the_loop(complete: Complete) -> Complete:
-    """The function made async: a plain one runs on a thread that nothing waits for, should it never return."""
-    if inspect.iscoroutinefunction(complete):
-        return complete
-
-    async def completed(prompt: str) -> Any:
-        text = await run_in_thread(partial(_attempted, complete, prompt), name="completion")
-        if isinstance(text, BaseException):
-            raise text
-        return await text if inspect.isawaitable(text) else text
-
-    return completed
 
 
 class _Asking:
@@ -231,7 +219,12 @@ def _attempted(function: Callable[[Any], Any], argument: Any) -> Any:
 
 
 def _warning(text: str, about: str | None) -> Entry:
-    return {"type": "warning", "text": text, **({"name": about} if about else {})}
+    return {"type": "warning", "text": _clean(text), **({"name": about} if about else {})}
+
+
+def _clean(text: str) -> str:
+    """The text without secrets; those of results are taken out before they get here."""
+    return redact(text, Redaction())
 
 
 def _plain(text: str) -> Any:

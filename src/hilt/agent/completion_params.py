@@ -35,6 +35,8 @@ _KEYS = frozenset(
 _TOOL_KEYS = frozenset(("name", "description", "schema", "handler", "effect", "untrusted"))
 _MESSAGE_KEYS = frozenset(("role", "content"))
 _LIMITS = frozenset(("max_iterations", "total_ms", "turn_ms", "tool_ms", "max_argument_chars", "max_observation_chars"))
+# What models are offered where there are more tools than a prompt has room for.
+_RESERVED = frozenset(("call_tool", "find_tools"))
 _DEFAULTS = AgentOptions()
 _TOOL_MS = 20_000
 _LEAST_OBSERVATION_CHARS = 1000
@@ -134,6 +136,9 @@ def _tools(value: Any, tool_ms: float | None) -> tuple[tuple[Tool, ...], tuple[s
                 tools.append(made)
                 if made.effect != "destructive":
                     trusted.append(made.name)
+    for position, made in enumerate(tools):
+        if _RESERVED.intersection((made.name, *made.aliases)):
+            raise _wrong(f"available_tools[{position}].name", "is a name that Hilt uses itself; give it another")
     try:
         Registry(tuple(tools))
     except ValueError as fault:

@@ -7,8 +7,10 @@ observation in a line of JSON.
 import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
-from typing import TypeAlias, cast
+from contextlib import aclosing, suppress
+from contextvars import copy_context
+from threading import Thread
+from typing import Any, TypeAlias, cast
 
 from hilt.backends.attempts import Attempt, checked_events
 from hilt.backends.demanding import Demanding
@@ -81,18 +83,54 @@ class _Written:
         pass
 
 
+async def _on_a_thread(complete: Callable[[str], Any], prompt: str) -> Any:
+    """What the function returns or raises, on a daemon thread: should it never return, nothing waits for it."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
+
+    def settle(text: Any, fault: BaseException | None) -> None:
+        if not ended.done():
+            ended.set_result((text, fault))
+
+    def work() -> None:
+        text, fault = None, None
+        try:
+            text = complete(prompt)
+        except BaseException as raised:  # noqa: BLE001 - raised again where it is waited for
+            fault = raised
+        with suppress(RuntimeError):  # the loop is closed: nobody wants the text any more
+            loop.call_soon_threadsafe(settle, text, fault)
+
+    context = copy_context()
+    Thread(target=context.run, args=(work,), name="completion", daemon=True).start()
+    text, fault = await ended
+    if fault is not None:
+        raise fault
+    return text
+
+
 async def _completed(complete: Complete, prompt: str) -> str:
     try:
         if inspect.iscoroutinefunction(complete):
             text = await complete(prompt)
         else:
-            text = await asyncio.to_thread(complete, prompt)
+            text = await _on_a_thread(complete, prompt)
             if inspect.isawaitable(text):
                 text = await text
     except HiltError:
         raise
+    except asyncio.CancelledError as problem:
+        if _is_cancelled():
+            raise
+        raise Unavailable("the completion function was cancelled") from problem
     except Exception as problem:  # the function is a stranger's: it may raise anything
         raise Unavailable(f"the completion function failed: {type(problem).__name__}: {problem}") from problem
     if not isinstance(cast("object", text), str):
         raise Unavailable(f"the completion function must return text, and it returned {type(text).__name__}")
     return cast("str", text)
+
+
+def _is_cancelled() -> bool:
+    """Whether it is us who are cancelled, not something that we wait for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

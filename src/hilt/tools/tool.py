@@ -181,7 +181,7 @@ def from_schema(
         )
     if not description.strip():
         raise InvalidRequest(f"`description` of {name} is empty; say what the tool does.", param="description")
-    parameters: dict[str, Any] = {"type": "object", "properties": {}} if schema is None else dict(schema)
+    parameters = _parameters_of(schema)
     check = Check(prepare_arguments(parameters, "schema").schema)
     spec = ToolSpec(name, " ".join(description.split()), parameters)
 
@@ -190,6 +190,20 @@ def from_schema(
         return await result if inspect.isawaitable(result) else result
 
     return Tool(spec, effect, timeout_s, check, call, untrusted=untrusted)
+
+
+def _parameters_of(schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The schema as it is now, of an object."""
+    if schema is None:
+        return {"type": "object", "properties": {}}
+    try:
+        parameters: dict[str, Any] = json.loads(json.dumps(dict(schema), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as fault:
+        raise InvalidRequest(f"`schema` is no JSON: {fault}. Write a JSON Schema.", param="schema") from fault
+    kind = parameters.setdefault("type", "object")
+    if kind != "object":
+        raise InvalidRequest(f"`schema.type` is {kind!r}, and arguments are an object.", param="schema/type")
+    return parameters
 
 
 async def _beside(handler: Callable[[dict[str, Any]], Any], arguments: dict[str, Any], name: str) -> Any:
