@@ -99,5 +99,5 @@ def completed(played_case: Case, style: str) -> tuple[dict[str, Any], list[str]]
         "dryRun": played_case.dry_run,
     }
     if played_case.answers != "nobody":
-        params["approve"] = lambda question: played_case.answers == "yes"
+        params["approve"] = lambda question: played_case.answers == "yes" or "not that one"
     return asyncio.run(run_with_completion(params, clock=lambda: 0.0)), ran
