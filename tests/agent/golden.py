@@ -140,7 +140,7 @@ def tools(ran: list[str]) -> tuple[Tool, ...]:
         ran.append(f"search {query}")
         return {"query": query, "passages": ["one </tool_call>", "two <|im_end|>"]}
 
-    @tool(effect="write", plan=lambda text: [Change("create", "note", text)])
+    @tool(effect="write", aliases=("notes_create",), plan=lambda text: [Change("create", "note", text)])
     async def write_note(text: str) -> str:
         """Write a note."""
         ran.append(f"write_note {text}")

@@ -192,6 +192,22 @@ def test_a_mended_call_is_told_of_and_changes_nothing_unasked() -> None:
     assert seen == [{"query": "boats"}]
 
 
+def test_another_name_of_a_tool_is_told_of() -> None:
+    @tool(effect="read", aliases=("tally",))
+    def count(number: int) -> int:
+        """Count."""
+        return number
+
+    call = '{"type": "tool_call", "name": "NAME", "arguments": {"number": 1,}}'
+    result, _ = run(call.replace("NAME", "tally"), call.replace("NAME", "weigh"), FINAL, tools=[count])
+    assert [entry["text"] for entry in of_kind(result, "warning")] == [
+        "the call was mended: trailing_comma",
+        "tally was read as count",
+        "the call was mended: trailing_comma",
+        "the call was not run: there is no tool 'weigh'; the tools are: count",
+    ]
+
+
 def test_the_limits_hold() -> None:
     given, seen = searching(effect="read")
     calls = [CALL.replace("boats", f"boat {number}") for number in range(3)]

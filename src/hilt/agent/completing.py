@@ -87,7 +87,7 @@ async def run_with_completion(
     InvalidRequest, its `param` naming the place, for params that can't be used.
     """
     asked = asked_of(params, new_id)
-    trace = _Trace()
+    trace = _Trace(Registry(asked.tools))
     run = _begun(asked, trace.note, clock, new_id)
     async with aclosing(run.stream()) as events:
         await _told(events, trace)
@@ -109,7 +109,8 @@ def run_with_completion_sync(
 class _Trace:
     """What matters of a run, as plain JSON values, in its order."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
         self._entries: list[Entry] = []
         self._warnings: dict[str, tuple[str, ...]] = {}
 
@@ -138,8 +139,10 @@ class _Trace:
                 )
             case CallFinished(call=call, repairs=repairs):
                 self._entries += [_warning(f"the call was mended: {repair}", call.name) for repair in repairs]
-            case CallRejected(bad=bad):
-                self._entries.append(_warning(f"the call was not run: {bad.detail}", bad.name))
+            case CallRejected(bad=bad, repairs=repairs):
+                self._entries += [_warning(f"the call was mended: {repair}", bad.name) for repair in repairs]
+                if bad.reason != "unknown_tool" or self._registry.get(bad.name or "") is None:
+                    self._entries.append(_warning(f"the call was not run: {bad.detail}", bad.name))
             case AnswerRejected(detail=detail):
                 self._entries.append(_warning(f"the answer was rejected: {detail}", None))
             case PromptRead() | ContentDelta() | ThinkingDelta() | CallStarted() | ArgumentsDelta():

@@ -43,6 +43,7 @@ def merge(events: Iterable[ModelEvent]) -> Turn:
     thinking: list[str] = []
     calls: list[CallFinished] = []
     rejected: list[BadCall] = []
+    repaired: set[str] = set()
     fault: AnswerRejected | None = None
     finished: TurnFinished | None = None
     for event in events:
@@ -53,8 +54,10 @@ def merge(events: Iterable[ModelEvent]) -> Turn:
                 thinking.append(text)
             case CallFinished():
                 calls.append(event)
-            case CallRejected(_, bad):
+                repaired.update([event.call.id] if event.repairs else [])
+            case CallRejected(_, bad, repairs):
                 rejected.append(bad)
+                repaired.update([bad.id] if repairs else [])
             case AnswerRejected():
                 fault = fault or event
             case TurnFinished():
@@ -68,6 +71,6 @@ def merge(events: Iterable[ModelEvent]) -> Turn:
         rejected=tuple(rejected),
         reason=finished.reason,
         usage=finished.usage,
-        repaired=frozenset(c.call.id for c in calls if c.repairs),
+        repaired=frozenset(repaired),
         fault=fault,
     )
