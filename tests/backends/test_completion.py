@@ -108,6 +108,26 @@ def test_a_plain_function_leaves_the_loop_free() -> None:
     assert threads[0] is not threading.main_thread()
 
 
+def test_a_function_that_never_returns_holds_nothing_up() -> None:
+    leave = threading.Event()
+
+    def complete(prompt: str) -> str:
+        leave.wait()
+        return "late"
+
+    backend = CompletionBackend(complete, lambda: "call")
+
+    async def given_up() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await anext(backend.stream(ASKED))
+
+    try:
+        asyncio.run(given_up())  # would wait for the threads of the loop
+    finally:
+        leave.set()
+
+
 def test_a_broken_call_is_mended_once() -> None:
     bad = CALL.replace('"boats"', "7")
     complete, prompts = scripted(bad, CALL)
@@ -129,7 +149,7 @@ def test_stop_texts_of_the_request() -> None:
     assert merge(said(scripted("one END two")[0], request)).message.content == "one "
 
 
-def _raising(error: Exception) -> Callable[[str], str]:
+def _raising(error: BaseException) -> Callable[[str], str]:
     def complete(prompt: str) -> str:
         raise error
 
@@ -141,6 +161,8 @@ def _raising(error: Exception) -> Callable[[str], str]:
     [
         (_raising(ValueError("boom")), Unavailable, "ValueError: boom"),
         (_raising(Overloaded("later")), Overloaded, "later"),
+        (_raising(StopIteration("over")), Unavailable, "StopIteration"),
+        (_raising(asyncio.CancelledError()), Unavailable, "was cancelled"),
         (lambda prompt: 7, Unavailable, "returned int"),
         (lambda prompt: None, Unavailable, "returned NoneType"),
     ],

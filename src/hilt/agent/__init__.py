@@ -1,6 +1,7 @@
 """A backend and tools made into one stream of events, with limits."""
 
 from hilt.agent.agent import Agent, RunResult, finished, new_run_id
+from hilt.agent.completing import run_with_completion, run_with_completion_sync
 from hilt.agent.loop import AgentRun
 from hilt.agent.serving import ServerTools, ToolRunningBackend, not_switched_on
 from hilt.agent.state import RunState
@@ -15,4 +16,6 @@ __all__ = [
     "finished",
     "new_run_id",
     "not_switched_on",
+    "run_with_completion",
+    "run_with_completion_sync",
 ]

@@ -176,7 +176,7 @@ class CheckedTurn:
             arguments=call.arguments,
             wire_id=event.wire_id,
         )
-        return [CallRejected(event.index, bad)]
+        return [CallRejected(event.index, bad, event.repairs)]
 
     def _ended(self, reason: FinishReason, usage: Usage) -> list[ModelEvent]:
         if reason != "length":

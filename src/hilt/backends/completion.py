@@ -5,13 +5,10 @@ observation in a line of JSON.
 """
 
 import asyncio
-import contextlib
-import contextvars
 import inspect
-import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeAlias, cast
 
 from hilt.backends.attempts import Attempt, checked_events
 from hilt.backends.demanding import Demanding
@@ -21,8 +18,8 @@ from hilt.backends.terms import Terms
 from hilt.backends.text_reply import TextReply
 from hilt.conversation import HiltError, ModelEvent, PromptRead, Request, TurnFinished, Unavailable, Usage
 from hilt.dialects import CATALOG, Dialect
+from hilt.threads import run_in_thread
 
-T = TypeVar("T")
 Complete: TypeAlias = Callable[[str], Awaitable[str]] | Callable[[str], str]
 
 
@@ -85,50 +82,28 @@ class _Written:
         pass
 
 
-async def _beside(function: Callable[[], T]) -> T:
-    """What `function` returns or raises, from a thread of its own.
-
-    The threads of `asyncio.to_thread` are waited for at the end of the program; one that hangs must not keep it.
-    """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(value: T | None, fault: Exception | None) -> None:
-        if future.done():
-            return
-        if fault is not None:
-            future.set_exception(fault)
-        else:
-            future.set_result(cast("T", value))
-
-    def work() -> None:
-        value, fault = None, None
-        try:
-            value = function()
-        except StopIteration as problem:  # a future can't hold it
-            fault = RuntimeError(f"StopIteration: {problem}")
-        except Exception as problem:  # noqa: BLE001 - the function is a stranger's, and its caller takes the fault
-            fault = problem
-        with contextlib.suppress(RuntimeError):  # the loop may have closed meanwhile
-            loop.call_soon_threadsafe(settle, value, fault)
-
-    context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(work,), name="completion", daemon=True).start()
-    return await future
-
-
 async def _completed(complete: Complete, prompt: str) -> str:
     try:
         if inspect.iscoroutinefunction(complete):
             text = await complete(prompt)
         else:
-            text = await _beside(lambda: complete(prompt))
+            text = await run_in_thread(lambda: complete(prompt), name="completion")
             if inspect.isawaitable(text):
                 text = await text
     except HiltError:
         raise
+    except asyncio.CancelledError as problem:
+        if _is_cancelled():
+            raise
+        raise Unavailable("the completion function was cancelled") from problem
     except Exception as problem:  # the function is a stranger's: it may raise anything
         raise Unavailable(f"the completion function failed: {type(problem).__name__}: {problem}") from problem
     if not isinstance(cast("object", text), str):
         raise Unavailable(f"the completion function must return text, and it returned {type(text).__name__}")
     return cast("str", text)
+
+
+def _is_cancelled() -> bool:
+    """Whether it is us who are cancelled, not something that we wait for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

@@ -28,7 +28,9 @@ from hilt.conversation import (
 from hilt.dialects import ParserEvent
 from hilt.dialects.event_log import EventLog
 from hilt.dialects.open_call import OpenCall
-from hilt.dialects.strict_json import Malformed, load_object
+from hilt.dialects.repairs import Repair
+from hilt.dialects.strict_json import Malformed, load_object, load_value
+from hilt.dialects.values import mend_value
 
 
 class _Pieces:
@@ -130,13 +132,12 @@ class NativeReply:
         call.identified(pieces.id)
         if cut and not pieces.is_whole():
             call.name = pieces.name or None
-            call.reject("truncated", "the reply ended within the call", raw)
+            call.reject("truncated", "the reply ended in the middle of this call", raw)
             return
         try:
-            if raw.strip():
-                load_object(raw)
+            arguments = _mended(raw, call.repairs)
             call.named(pieces.name)
-            call.arguments(raw if raw.strip() else "{}")
+            call.arguments(arguments)
             call.check()
         except Malformed as problem:
             call.name = pieces.name or None
@@ -148,6 +149,29 @@ class NativeReply:
         if self._first_index and isinstance(event, CallStarted | ArgumentsDelta | CallFinished | CallRejected):
             return replace(event, index=event.index + self._first_index)
         return event
+
+
+def _mended(raw: str, repairs: set[Repair]) -> str:
+    """The arguments as they are if they are well, else as the text of a dialect that writes JSON would be mended.
+
+    Malformed if they can't be read.
+    """
+    if not raw.strip():
+        return "{}"
+    try:
+        load_object(raw)
+        return raw
+    except Malformed:
+        mended = mend_value(raw.strip(), repairs)
+    value = load_value(mended)
+    if value is None:
+        repairs.add("null_arguments")
+        return "{}"
+    if isinstance(value, str):
+        repairs.add("string_arguments")
+        mended = mend_value(value, repairs) if value.strip() else "{}"
+    load_object(mended)
+    return mended
 
 
 def _begins_other(wire: WireCall, function: WireFunction, known: _Pieces) -> bool:

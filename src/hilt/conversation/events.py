@@ -90,11 +90,12 @@ class CallFinished(Struct, frozen=True, tag="call_finished"):
     wire_id: str | None = None
 
 
-class CallRejected(Struct, frozen=True, tag="call_rejected"):
-    """Call `index` can't be run."""
+class CallRejected(Struct, frozen=True, tag="call_rejected", omit_defaults=True):
+    """Call `index` can't be run. `repairs` are as in `CallFinished`, where the call was readable."""
 
     index: int
     bad: BadCall
+    repairs: tuple[str, ...] = ()
 
 
 class AnswerRejected(Struct, frozen=True, tag="answer_rejected"):

@@ -25,8 +25,8 @@ from hilt.conversation.tools import BadCall
 class Turn(Struct, frozen=True):
     """A whole turn: the message, the calls that can't be run, why it ended and what it cost.
 
-    `repaired` holds the ids of calls whose text had to be mended to be read, the rejected ones too. `fault` says why
-    nothing of the turn may be used, where that is so.
+    `repaired` holds the ids of calls whose text had to be mended to be read. `fault` says why nothing of the turn may
+    be used, where that is so.
     """
 
     message: Assistant
@@ -43,6 +43,7 @@ def merge(events: Iterable[ModelEvent]) -> Turn:
     thinking: list[str] = []
     calls: list[CallFinished] = []
     rejected: list[BadCall] = []
+    repaired: set[str] = set()
     fault: AnswerRejected | None = None
     finished: TurnFinished | None = None
     for event in events:
@@ -53,8 +54,10 @@ def merge(events: Iterable[ModelEvent]) -> Turn:
                 thinking.append(text)
             case CallFinished():
                 calls.append(event)
-            case CallRejected(_, bad):
+                repaired.update([event.call.id] if event.repairs else [])
+            case CallRejected(_, bad, repairs):
                 rejected.append(bad)
+                repaired.update([bad.id] if repairs else [])
             case AnswerRejected():
                 fault = fault or event
             case TurnFinished():
@@ -68,8 +71,6 @@ def merge(events: Iterable[ModelEvent]) -> Turn:
         rejected=tuple(rejected),
         reason=finished.reason,
         usage=finished.usage,
-        repaired=frozenset(
-            [*(c.call.id for c in calls if c.repairs), *(bad.id for bad in rejected if bad.repairs)],
-        ),
+        repaired=frozenset(repaired),
         fault=fault,
     )

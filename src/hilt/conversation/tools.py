@@ -42,7 +42,7 @@ class BadCall(Struct, frozen=True):
     """A call that must not be run: `raw` holds what the model wrote, `detail` what was wrong with it.
 
     `arguments` is JSON text where the call was readable (an unknown tool, or arguments that break the tool's schema),
-    else None. `wire_id` is the id that the model itself wrote, if it wrote one, and `repairs` names what was mended.
+    else None. `wire_id` is the id that the model itself wrote, if it wrote one.
     """
 
     id: str
@@ -52,7 +52,6 @@ class BadCall(Struct, frozen=True):
     raw: str
     arguments: str | None = None
     wire_id: str | None = None
-    repairs: tuple[str, ...] = ()
 
 
 class Source(Struct, frozen=True):

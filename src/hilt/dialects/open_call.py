@@ -89,16 +89,15 @@ class OpenCall:
 
     def finish(self, raw: str) -> bool:
         """Report the call; whether it can be run."""
-        name = self.name or ""
+        name, repairs = self.name or "", tuple(sorted(self.repairs))
         if not self._announced:
             offered = ", ".join(sorted(self.tools or {}))
             detail = f"there is no tool {name!r}" + (f"; the tools are: {offered}" if offered else " in this turn")
-            repairs = tuple(sorted(self.repairs))
-            bad = BadCall(self._call_id(), name, "unknown_tool", detail, raw, self._arguments, self.wire_id, repairs)
-            self._log.add(CallRejected(self._index, bad))
+            bad = BadCall(self._call_id(), name, "unknown_tool", detail, raw, self._arguments, self.wire_id)
+            self._log.add(CallRejected(self._index, bad, repairs))
             return False
         call = Call(self._id, name, self._arguments)
-        self._log.add(CallFinished(self._index, call, tuple(sorted(self.repairs)), raw, self.wire_id))
+        self._log.add(CallFinished(self._index, call, repairs, raw, self.wire_id))
         return True
 
     def reject(self, reason: BadCallReason, detail: str, raw: str) -> None:

@@ -23,7 +23,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from hilt.tools.egress import forbid_remote
 from hilt.tools.processes import HEAD_BYTES, Order, Reply
-from hilt.tools.schema import validated
+from hilt.tools.schema import Arguments, validated
 from hilt.tools.tool import Tool
 
 _MAX_MESSAGE_CHARS = 10_000
@@ -79,7 +79,7 @@ def _plain(value: object) -> Any:
     return msgspec.to_builtins(value, enc_hook=_pydantic, str_keys=True)
 
 
-def _found(module: str, qualname: str) -> tuple[Callable[..., Any], type[BaseModel] | None]:
+def _found(module: str, qualname: str) -> tuple[Callable[..., Any], Arguments | None]:
     """The function of this name, with the model of its arguments where a tool was made of it."""
     found: Any = importlib.import_module(module)
     for name in qualname.split("."):
@@ -87,7 +87,7 @@ def _found(module: str, qualname: str) -> tuple[Callable[..., Any], type[BaseMod
     return (found.function, found.arguments) if isinstance(found, Tool) else (found, None)
 
 
-def _typed(function: Callable[..., Any], model: type[BaseModel] | None, given: dict[str, Any]) -> dict[str, Any]:
+def _typed(function: Callable[..., Any], model: Arguments | None, given: dict[str, Any]) -> dict[str, Any]:
     """The arguments, which came as JSON, in the types that the function is annotated with."""
     if model is not None:
         return validated(model, given)

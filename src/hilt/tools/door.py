@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from pydantic_core import to_jsonable_python
 
 from hilt.conversation import Call, Cancelled, Card, Denied, Failed, Outcome, Planned, Source, Succeeded, TimedOut
+from hilt.threads import run_in_thread
 from hilt.tools.approval import ApprovalRequest, Approved, Deferred, Refused, fingerprint
 from hilt.tools.decoding import decode_arguments
 from hilt.tools.executing import Done, execute, failure
@@ -26,7 +27,6 @@ from hilt.tools.redaction import Redaction, redact
 from hilt.tools.registry import Registry
 from hilt.tools.runtime import Execution, KillSwitch, PlannedCall, Runtime, Waiting
 from hilt.tools.schema import coerced, validated
-from hilt.tools.threads import run_in_thread
 from hilt.tools.tool import Change, ChangeKind, Effect, Tool
 from hilt.traces import CallRecord
 

@@ -18,9 +18,9 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from hilt.conversation import Card, Failed, Source, TimedOut
+from hilt.threads import run_in_thread
 from hilt.tools.model_text import error_text
 from hilt.tools.processes import ChildFailed, run_in_process
-from hilt.tools.threads import run_in_thread
 from hilt.tools.tool import Tool
 
 _GRACE_S = 0.2

@@ -57,7 +57,7 @@ def rewritten(name: str, rewrite: Callable[[str], str]) -> Normaliser:
     return canonical
 
 
-def _declared(spec: ToolSpec) -> dict[str, dict[str, Any]]:
+def _declared(spec: ToolSpec) -> dict[str, Any]:
     return spec.parameters.get("properties", {})
 
 
@@ -75,11 +75,16 @@ def _spelled(arguments: Mapping[str, Any], known: Mapping[str, Any], warnings: l
     return spelled
 
 
-def _read(name: str, value: Any, schema: Mapping[str, Any], warnings: list[str]) -> Any:
+def _read(name: str, value: Any, schema: Any, warnings: list[str]) -> Any:
     """A list or an object that was written as JSON text, read, where the schema wants nothing but one."""
-    kinds = {"array": list, "object": dict}
-    wanted = kinds.get(schema.get("type", ""))
-    if wanted is None or not isinstance(value, str):
+    match schema:
+        case {"type": "array"}:
+            wanted = list
+        case {"type": "object"}:
+            wanted = dict
+        case _:
+            return value
+    if not isinstance(value, str):
         return value
     try:
         read = read_json(value)

@@ -30,7 +30,7 @@ from msgspec import Struct
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from hilt.tools.threads import run_in_thread
+from hilt.threads import run_in_thread
 
 HEAD_BYTES = 8
 

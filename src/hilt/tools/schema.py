@@ -4,13 +4,24 @@ The two differ on purpose. The schema is what a small model must learn from, so 
 descriptions and defaults; the validator is strict about unknown names, and says in words what is wrong.
 """
 
-from typing import Annotated, Any, TypeAlias, cast
+from typing import Annotated, Any, Protocol, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 JsonSchema: TypeAlias = dict[str, Any]
 
 _MAX_SHOWN_CHARS = 80
+
+
+class SchemaCheck(Protocol):
+    """Checks arguments against a JSON Schema."""
+
+    def value_faults(self, value: Any) -> tuple[str, ...]:
+        """A sentence for each fault; none if the arguments are valid."""
+        ...
+
+
+Arguments: TypeAlias = type[BaseModel] | SchemaCheck
 
 
 def arguments_model(name: str, parameters: dict[str, tuple[Any, Any]]) -> type[BaseModel]:
@@ -39,12 +50,15 @@ def parameters_schema(model: type[BaseModel]) -> JsonSchema:
     return shown
 
 
-def validated(model: type[BaseModel], arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments as typed Python values, defaults filled in, by parameter name.
+def validated(model: Arguments, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments as typed Python values, defaults filled in, by parameter name; as they are where a JSON Schema
+    checks them.
 
     A null for an optional parameter counts as left out. Raises ValueError with one sentence a fault, each naming its
     field.
     """
+    if not isinstance(model, type):
+        return _checked(model, arguments)
     optional = {field.alias for field in model.model_fields.values() if not field.is_required()}
     given = {name: value for name, value in arguments.items() if value is not None or name not in optional}
     try:
@@ -54,8 +68,10 @@ def validated(model: type[BaseModel], arguments: dict[str, Any]) -> dict[str, An
     return {str(field.alias): getattr(checked, name) for name, field in model.model_fields.items()}
 
 
-def coerced(model: type[BaseModel], given: dict[str, Any], checked: dict[str, Any]) -> tuple[str, ...]:
+def coerced(model: Arguments, given: dict[str, Any], checked: dict[str, Any]) -> tuple[str, ...]:
     """A sentence for each argument that was `given` as a value of another type than it was taken for."""
+    if not isinstance(model, type):
+        return ()
     said: list[str] = []
     for field in model.model_fields.values():
         name = str(field.alias)
@@ -63,6 +79,17 @@ def coerced(model: type[BaseModel], given: dict[str, Any], checked: dict[str, An
         if isinstance(before, str) != isinstance(after, str) and isinstance(after, str | bool | int | float):
             said.append(f"{name} {_shown(before)} was read as {after!r}")
     return tuple(said) if given else ()
+
+
+def _checked(check: SchemaCheck, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments, without the nulls if they are valid only so."""
+    faults = check.value_faults(arguments)
+    if not faults:
+        return arguments
+    given = {name: value for name, value in arguments.items() if value is not None}
+    if len(given) < len(arguments) and not check.value_faults(given):
+        return given
+    raise ValueError("; ".join(faults))
 
 
 def _plain(schema: JsonSchema) -> JsonSchema:

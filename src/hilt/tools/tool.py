@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
@@ -9,12 +10,16 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct
 from pydantic import BaseModel
 
-from hilt.conversation import Card, Example, Source, ToolSpec
-from hilt.tools.schema import arguments_model, parameters_schema
+from hilt.conversation import Card, Example, InvalidRequest, Source, ToolSpec
+from hilt.grammar import Check, prepare_arguments
+from hilt.threads import run_in_thread
+from hilt.tools.schema import Arguments, arguments_model, parameters_schema
 
 Effect: TypeAlias = Literal["read", "write", "destructive", "external"]
 Isolation: TypeAlias = Literal["thread", "process"]
 ChangeKind: TypeAlias = Literal["create", "edit", "delete", "send", "run"]
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Change(Struct, frozen=True):
@@ -69,7 +74,7 @@ class Tool(Struct, frozen=True):
     spec: ToolSpec
     effect: Effect
     timeout_s: float
-    arguments: type[BaseModel]
+    arguments: Arguments
     function: Callable[..., Any]
     aliases: tuple[str, ...] = ()
     permission: str | None = None
@@ -152,6 +157,68 @@ def tool(
         )
 
     return made
+
+
+def from_schema(
+    name: str,
+    description: str,
+    schema: Mapping[str, Any] | None,
+    handler: Callable[[dict[str, Any]], Any],
+    *,
+    effect: Effect = "external",
+    timeout_s: float = 20.0,
+    untrusted: bool = False,
+) -> Tool:
+    """Make a tool of a JSON Schema and a function that takes the arguments as one dict, sync or async.
+
+    None as a schema takes any object. Nothing is known of what the function does, so its effect is the worst unless
+    the caller says otherwise. Raises InvalidRequest, `param` naming the place, for a name that models can't write, an
+    empty description, and a schema that can't be used.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"`name` is {name[:80]!r}; write up to 64 letters, digits, - and _, as web_search.", param="name"
+        )
+    if not description.strip():
+        raise InvalidRequest(f"`description` of {name} is empty; say what the tool does.", param="description")
+    parameters = _parameters_of(schema)
+    check = Check(prepare_arguments(parameters, "schema").schema)
+    spec = ToolSpec(name, " ".join(description.split()), parameters)
+
+    async def call(**arguments: Any) -> Any:
+        result = handler(arguments) if inspect.iscoroutinefunction(handler) else await _beside(handler, arguments, name)
+        return await result if inspect.isawaitable(result) else result
+
+    return Tool(spec, effect, timeout_s, check, call, untrusted=untrusted)
+
+
+def _parameters_of(schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The schema as it is now, of an object."""
+    if schema is None:
+        return {"type": "object", "properties": {}}
+    try:
+        parameters: dict[str, Any] = json.loads(json.dumps(dict(schema), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as fault:
+        raise InvalidRequest(f"`schema` is no JSON: {fault}. Write a JSON Schema.", param="schema") from fault
+    kind = parameters.setdefault("type", "object")
+    if kind != "object":
+        raise InvalidRequest(f"`schema.type` is {kind!r}, and arguments are an object.", param="schema/type")
+    return parameters
+
+
+async def _beside(handler: Callable[[dict[str, Any]], Any], arguments: dict[str, Any], name: str) -> Any:
+    """What a plain function returns or raises, on a thread of its own."""
+
+    def attempt() -> tuple[Any, BaseException | None]:
+        try:
+            return handler(arguments), None
+        except (Exception, SystemExit) as fault:  # noqa: BLE001 - raised again where it is waited for
+            return None, fault
+
+    result, fault = await run_in_thread(attempt, name=f"tool {name}")
+    if fault is not None:
+        raise fault
+    return result
 
 
 def unavailable(tool: Tool, capability: Capability) -> str | None:

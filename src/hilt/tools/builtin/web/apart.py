@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from hilt.threads import run_in_thread
 from hilt.tools.builtin.web.client import unreachable
-from hilt.tools.threads import run_in_thread
 
 Apart: TypeAlias = Callable[[Callable[..., Any], dict[str, Any], float], Awaitable[Any]]
 

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from hilt.tools.threads import run_in_thread
+from hilt.threads import run_in_thread
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
