@@ -132,7 +132,7 @@ def _application(tool: "Tool", take: Any) -> typer.Typer:
     )
     from rich.markup import escape
 
-    hidden = [name for name in tool.arguments.model_json_schema().get("properties", {}) if _is_taken(name)]
+    hidden = [name for name in tool.spec.parameters.get("properties", {}) if _is_taken(name)]
     also = f"Give these in --arguments: {', '.join(hidden)}." if hidden else None
     application.command(help=escape(tool.spec.description), epilog=also)(take)
     return application
