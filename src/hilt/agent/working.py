@@ -1,7 +1,7 @@
 """The calls of a turn at work: reads together, everything else alone and in order."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 from hilt.agent.state import INTERRUPTED, Work, batches, reads_strangers
@@ -20,7 +20,7 @@ class CallsAtWork:
     def __init__(
         self,
         work: Work,
-        outcomes: dict[int, Outcome],
+        outcomes: Mapping[int, Outcome],
         runtime: Runtime,
         *,
         run_id: str,
@@ -33,7 +33,9 @@ class CallsAtWork:
         self.waiting: dict[int, ApprovalRequest] = {}
         self._runtime = runtime
         self._run_id = run_id
-        self._untrusted = untrusted
+        # Before a pause, calls of this turn may have read what strangers wrote.
+        ended = [work.calls[place] for place in outcomes if 0 <= place < len(work.calls)]
+        self._untrusted = untrusted or reads_strangers(ended, runtime.registry)
         self._left_s = left_s
         self._clock = clock
 

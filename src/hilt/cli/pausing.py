@@ -28,8 +28,13 @@ def keep(path: Path, state: "RunState") -> None:
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        written = msgspec.json.encode(state)
+    except UnicodeEncodeError as fault:
+        raise Unavailable(f"the run can't be kept in {path}: it holds half of a surrogate pair") from fault
+    try:
+        beside.unlink(missing_ok=True)  # left by a process of this number that broke off
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(state))
+            file.write(written)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
@@ -52,8 +57,24 @@ def read(path: Path) -> "RunState":
         raise NotFound(f"there is no file {path}") from fault
     except OSError as fault:
         raise Unavailable(f"{path} can't be read: {fault.strerror}") from fault
-    except msgspec.DecodeError as fault:
+    except (ValueError, RecursionError) as fault:
         raise InvalidRequest(f"{path} holds no run that waits for answers: {fault}") from fault
+
+
+def begun(path: Path) -> Path:
+    """Take the file of a run away, so that no other process goes on with it and nothing that it approved is done twice,
+    even if this process breaks off; where it lies now.
+
+    Raises NotFound if it was taken, Unavailable if it can't be.
+    """
+    taken = path.with_name(f"{path.name}.begun")
+    try:
+        path.rename(taken)
+    except FileNotFoundError as fault:
+        raise NotFound(f"there is no file {path} any more; the run is being resumed elsewhere") from fault
+    except OSError as fault:
+        raise Unavailable(f"{path} can't be taken up: {fault.strerror}") from fault
+    return taken
 
 
 def resume(
@@ -71,7 +92,11 @@ def resume(
     dialect: Annotated[str | None, typer.Option(metavar="NAME", help=DIALECT_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False,
 ) -> None:
-    """Go on with a run that stopped at a question. Calls without an answer wait on, in the same file."""
+    """Go on with a run that stopped at a question. Calls without an answer wait on, in the same file.
+
+    Where this breaks off before its end, the file lies beside as FILE.begun: what was approved may have been carried
+    out.
+    """
     from hilt.agent import Agent
     from hilt.assembly import load_settings, open_backend, prepare_machine
     from hilt.assembly.tooling import chosen_tools, open_tools
@@ -97,11 +122,11 @@ def resume(
             finally:
                 view.close()
 
+        taken = begun(file)
         asyncio.run(show())
         if run.pending is not None:
             keep(file, run.pending)
-        else:
-            file.unlink(missing_ok=True)
+        taken.unlink(missing_ok=True)
 
 
 def decided(state: "RunState", approve: list[str], refuse: list[str]) -> "dict[str, Decision]":

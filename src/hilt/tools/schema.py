@@ -50,7 +50,9 @@ def parameters_schema(model: type[BaseModel]) -> JsonSchema:
     except PydanticUserError as fault:
         raise TypeError(f"{model.__name__}: {_refused(fault)}") from None
     if '"writeOnly": true' in json.dumps(drawn):
-        raise TypeError(f"{model.__name__}: a parameter is a secret, which nobody who is asked could see; make it a str")
+        raise TypeError(
+            f"{model.__name__}: a parameter is a secret, which nobody who is asked could see; make it a str"
+        )
     shown: JsonSchema = {
         "type": "object",
         "properties": {name: _plain(schema) for name, schema in drawn.get("properties", {}).items()},
