@@ -7,13 +7,19 @@ from hilt.tools import Approval, ApprovalRequest, Approver
 
 
 class RunClock:
-    """`clock` gives seconds from any fixed point; `spent_s` were gone before."""
+    """`clock` gives seconds from any fixed point; where it goes back, time stands still. `spent_s` were gone before."""
 
     def __init__(self, clock: Callable[[], float], spent_s: float = 0.0) -> None:
-        self.read = clock
-        self._began_s = clock() - spent_s
+        self._clock = clock
+        self._latest_s = clock()
+        self._began_s = self._latest_s - max(0.0, spent_s)
         self._pauses = 0
         self._paused_s = 0.0
+
+    def read(self) -> float:
+        """Seconds from a fixed point, never fewer than before."""
+        self._latest_s = max(self._latest_s, self._clock())
+        return self._latest_s
 
     @property
     def elapsed_s(self) -> float:

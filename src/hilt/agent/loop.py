@@ -6,7 +6,8 @@ from contextlib import aclosing
 from msgspec import structs
 
 from hilt.agent.clock import PausingApprover, RunClock
-from hilt.agent.modes import ANSWER_FIRST, LOOKUP_ID, RAG_FIRST, first_question, instructed, lookup
+from hilt.agent.modes import ANSWER_FIRST, RAG_FIRST, first_question, instructed, looked_up, lookup
+from hilt.agent.sound import unique
 from hilt.agent.state import (
     RunState,
     State,
@@ -33,7 +34,6 @@ from hilt.conversation import (
     Request,
     RunFinished,
     StopReason,
-    ToolResult,
     User,
 )
 from hilt.settings import AgentOptions
@@ -155,6 +155,7 @@ class AgentRun:
         """Let the knowledge base be searched before the model is asked, as if it had called for it."""
         call = lookup(self._messages, self._runtime.registry)
         if call is not None:
+            call = structs.replace(call, id=unique(call.id, self._taken))
             self._messages.append(Assistant(calls=(call,)))
             self._at_work = self._calls(Work((call,)), {})
 
@@ -173,8 +174,14 @@ class AgentRun:
             request,
             timeout_s=min(self._options.turn_timeout_s, self._options.total_timeout_s - elapsed_s),
             sources=len(self._state.sources) if self._cites else None,
+            taken=self._taken,
             clock=self._clock.read,
         )
+
+    @property
+    def _taken(self) -> set[str]:
+        """The ids of all calls so far."""
+        return {call.id for message in self._messages if isinstance(message, Assistant) for call in message.calls}
 
     def _instructed(self) -> tuple[Message, ...]:
         match self._options.mode:
@@ -183,8 +190,8 @@ class AgentRun:
             case "answer_first":
                 return instructed(self._messages, ANSWER_FIRST)
             case "rag_first":
-                looked_up = any(isinstance(m, ToolResult) and m.call_id == LOOKUP_ID for m in self._messages)
-                return instructed(self._messages, RAG_FIRST) if looked_up else tuple(self._messages)
+                found = looked_up(self._messages)
+                return instructed(self._messages, RAG_FIRST) if found else tuple(self._messages)
 
     def _after_turn(self, heard: HeardTurn) -> None:
         turn = heard.turn

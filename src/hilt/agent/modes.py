@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from hilt.conversation import Call, Message, System, User
+from hilt.conversation import Call, Message, System, ToolResult, User
 from hilt.tools import Registry
 
 ANSWER_FIRST = (
@@ -30,6 +30,14 @@ def instructed(messages: Sequence[Message], instruction: str) -> tuple[Message, 
 def first_question(messages: Sequence[Message]) -> str:
     """What the user said first, which stays the same for as long as a conversation goes on."""
     return next((message.content for message in messages if isinstance(message, User)), "")
+
+
+def looked_up(messages: Sequence[Message]) -> bool:
+    """Whether the knowledge base was searched before the model was asked."""
+    return any(
+        isinstance(message, ToolResult) and message.name == KNOWLEDGE_TOOL and message.call_id.startswith(LOOKUP_ID)
+        for message in messages
+    )
 
 
 def lookup(messages: Sequence[Message], registry: Registry) -> Call | None:

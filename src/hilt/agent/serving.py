@@ -31,7 +31,7 @@ from hilt.conversation import (
     Unavailable,
 )
 from hilt.settings import AgentOptions
-from hilt.tools import Runtime
+from hilt.tools import Runtime, within
 
 
 class ServerTools:
@@ -100,7 +100,9 @@ class ToolRunningBackend:
 
     async def stream(self, request: Request) -> AsyncGenerator[ModelEvent]:
         own = {tool.name for tool in request.tools}
-        both = sorted(name for name in own if self._runtime.registry.get(name) is not None)
+        # With many tools, those that find the others stand beside them.
+        offered = within(self._runtime.registry, self._options.catalogue_tokens, "")
+        both = sorted(name for name in own if offered.get(name) is not None or name in offered.names)
         if both:
             raise InvalidRequest(
                 f"the tool {both[0]!r} is one of the server's and one of yours; rename yours, or leave it out",
@@ -129,41 +131,45 @@ class ToolRunningBackend:
 
 
 class _OneTurn:
-    """The events of a run as those of one turn, in which only the client's own tools are called."""
+    """The events of a run as those of one turn, in which only the client's own tools are called.
+
+    Their calls are held until the turn of the model that holds them has ended well: what a client has been told can't
+    be taken back, and a turn that can't be used is written again.
+    """
 
     def __init__(self, own: set[str]) -> None:
         self._own = own
         self._prompt_told = False
-        self._calls = 0
-        self._indices: dict[int, int] = {}
+        self._held: dict[int, list[ModelEvent]] = {}
         self._fault: AnswerRejected | None = None
         self._reason = "stop"
+        self._begins = True
 
     def told(self, event: ModelEvent) -> list[ModelEvent]:
+        if self._begins:
+            self._held, self._fault, self._begins = {}, None, False
         match event:
             case PromptRead():
                 told, self._prompt_told = self._prompt_told, True
-                self._indices.clear()
-                self._fault = None
                 return [] if told else [event]
             case ContentDelta() | ThinkingDelta():
                 return [event]
             case CallStarted(index, _, name):
-                if name not in self._own:
-                    return []
-                self._indices[index] = self._calls
-                self._calls += 1
-                return [replace(event, index=self._indices[index])]
+                if name in self._own:
+                    self._held[index] = [event]
+                return []
             case ArgumentsDelta(index) | CallFinished(index):
-                return [replace(event, index=self._indices[index])] if index in self._indices else []
+                if index in self._held:
+                    self._held[index].append(event)
+                return []
             case CallRejected(index):
-                # One that the client has seen begin must end for it; the others are mended here.
-                return [replace(event, index=self._indices.pop(index))] if index in self._indices else []
+                self._held.pop(index, None)
+                return []
             case AnswerRejected():
                 self._fault = event
                 return []
             case TurnFinished(reason):
-                self._reason = reason
+                self._reason, self._begins = reason, True
                 return []
 
     def end(self, finished: RunFinished, run: AgentRun) -> list[ModelEvent]:
@@ -174,12 +180,21 @@ class _OneTurn:
             case "killed":
                 raise Unavailable(f"tools are switched off on this server: {finished.detail}")
             case "handed_over":
-                return [TurnFinished("tool_calls", finished.usage)]
+                return [*self._own_calls(), TurnFinished("tool_calls", finished.usage)]
             case "length":
-                return [TurnFinished("length", finished.usage)]
+                return [*self._own_calls(), TurnFinished("length", finished.usage)]
             case "final" | "max_iterations" | "total_timeout" | "repeated_calls" | "repair_exhausted":
                 fault: list[ModelEvent] = [] if self._fault is None else [self._fault]
                 reason = "length" if self._reason == "length" else "stop"
                 return [*fault, TurnFinished(reason, finished.usage)]
             case "approval_pending" | "cancelled":
                 raise Bug(f"a run of the server's tools ended as {finished.reason}")
+
+    def _own_calls(self) -> list[ModelEvent]:
+        """The calls of the client's tools that the last turn made, counted from 0."""
+        calls: list[ModelEvent] = []
+        for number, events in enumerate(self._held.values()):
+            for event in events:
+                assert isinstance(event, CallStarted | ArgumentsDelta | CallFinished)
+                calls.append(replace(event, index=number))
+        return calls

@@ -5,7 +5,9 @@ A run is a walk over three places: the model writes a turn; its calls are worked
 limit never stops it at once: it makes the next turn the last one, without tools, so that the user gets an answer.
 """
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
@@ -34,6 +36,7 @@ from hilt.conversation import (
 from hilt.settings import AgentOptions
 from hilt.tools import ApprovalRequest, Registry, error_text, unknown_tool
 
+_MOST_TOGETHER = 16
 _NUDGE_AT = 2
 _STOP_AT = 3
 _MAX_DETAIL_CHARS = 300
@@ -51,14 +54,14 @@ INTERRUPTED = Cancelled(error_text(_INTERRUPTED))
 
 
 class State(Struct, frozen=True):
-    """Where a run stands. `seen` holds name, canonical arguments and result of every call so far; `ending` is the
-    reason to stop after the next turn, which may call no tool; `untrusted` says that something was read that strangers
-    may have written; `sources` are those that may be cited, the first of them as S1."""
+    """Where a run stands. `seen` holds a digest of name, canonical arguments and result of every call so far; `ending`
+    is the reason to stop after the next turn, which may call no tool; `untrusted` says that something was read that
+    strangers may have written; `sources` are those that may be cited, the first of them as S1."""
 
     turns: int = 0
     repairs: int = 0
     usage: Usage = Usage()
-    seen: tuple[tuple[str, str, str], ...] = ()
+    seen: tuple[str, ...] = ()
     ending: StopReason | None = None
     untrusted: bool = False
     sources: tuple[Source, ...] = ()
@@ -138,14 +141,14 @@ def after_turn(
     named in `handed_over` are the caller's to run, and of their turn no other call is."""
     state = structs.replace(state, turns=state.turns + 1, usage=state.usage + turn.usage)
     calls = turn.message.calls
+    cut = turn.reason == "length"
+    if any(call.name in handed_over for call in calls) and turn.fault is None and not cut:
+        return state, Stop("handed_over", _unrun([call for call in calls if call.name not in handed_over], _HANDED))
     if state.ending is not None:
         return state, Stop(state.ending, _unrun(calls, _LAST_TURN))
-    cut = turn.reason == "length"
     full = turn.usage.prompt_tokens + turn.usage.completion_tokens >= context_length
     if cut and (full or not turn.rejected):
         return state, Stop("length", _unrun(calls, _CUT))
-    if any(call.name in handed_over for call in calls) and turn.fault is None and not cut:
-        return state, Stop("handed_over", _unrun([call for call in calls if call.name not in handed_over], _HANDED))
     calls += tuple(call for bad in turn.rejected if (call := _by_another_name(bad, registry)) is not None)
     rejected = tuple(bad for bad in turn.rejected if _by_another_name(bad, registry) is None)
     readable = tuple(answer for bad in rejected if (answer := _answer(bad, registry)) is not None)
@@ -177,13 +180,15 @@ def after_work(
     """What the model reads of the calls, in their order; a call that keeps giving the same result gets a nudge, and
     at the third time the run is ended."""
     seen = list(state.seen)
+    counts = Counter(seen)
     sources = state.sources
     results: list[ToolResult] = []
     ending = state.ending
     for call, outcome in done:
-        sight = (call.name, _canonical(call.arguments), outcome.text)
+        sight = _sight(call, outcome)
         seen.append(sight)
-        times = seen.count(sight)
+        counts[sight] += 1
+        times = counts[sight]
         if times >= _STOP_AT:
             ending = ending or "repeated_calls"
         text = outcome.text
@@ -202,7 +207,7 @@ def reads_strangers(calls: Iterable[Call], registry: Registry) -> bool:
 
 def batches(work: Work, finished: Collection[int], registry: Registry) -> tuple[tuple[int, ...], ...]:
     """The places of the calls that are not `finished`, in order, in groups that may run together: neighbours that only
-    read, and every other call alone."""
+    read, not too many at once, and every other call alone."""
     groups: list[tuple[int, ...]] = []
     reading = False
     for place, call in enumerate(work.calls):
@@ -210,7 +215,7 @@ def batches(work: Work, finished: Collection[int], registry: Registry) -> tuple[
             continue
         tool = registry.tool_of(call)
         reads = tool is None or tool.effect == "read"
-        if reads and reading:
+        if reads and reading and len(groups[-1]) < _MOST_TOGETHER:
             groups[-1] = (*groups[-1], place)
         else:
             groups.append((place,))
@@ -271,6 +276,11 @@ def _complaint(bad: BadCall) -> str:
             return f"{call} was not run, for its arguments don't fit: {bad.detail[:_MAX_DETAIL_CHARS]}."
 
 
+def _sight(call: Call, outcome: Outcome) -> str:
+    parts = json.dumps((call.name, _canonical(call.arguments), outcome.text))
+    return hashlib.sha256(parts.encode()).hexdigest()
+
+
 def _canonical(arguments: str) -> str:
     try:
         return json.dumps(json.loads(arguments), sort_keys=True)
@@ -284,6 +294,6 @@ def _nudged(text: str) -> str:
         result = json.loads(text)
     except (ValueError, RecursionError):
         return f"{text}\n\n{_NUDGE}"
-    if isinstance(result, dict):
+    if isinstance(result, dict) and "note" not in result:
         return json.dumps({**cast("dict[str, Any]", result), "note": _NUDGE}, ensure_ascii=False)
     return json.dumps({"result": result, "note": _NUDGE}, ensure_ascii=False)

@@ -1,12 +1,13 @@
 """One turn of the model: asked, heard within its time, and taken note of."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 
 from msgspec import structs
 
 from hilt.agent.citing import MarkFilter
+from hilt.agent.sound import SoundTurn
 from hilt.backends import Backend
 from hilt.conversation import (
     AnswerRejected,
@@ -32,16 +33,24 @@ class HeardTurn:
     """A turn that is being heard, for `timeout_s` seconds at most.
 
     Marks of sources that don't exist are taken out where `sources` says how many there are; None leaves the text as it
-    is. `failed` is why the turn broke off, `timed_out` says that its time was up.
+    is. `taken` are the ids of earlier calls. `failed` is why the turn broke off, `timed_out` says that its time was up.
     """
 
     def __init__(
-        self, backend: Backend, request: Request, *, timeout_s: float, sources: int | None, clock: Callable[[], float]
+        self,
+        backend: Backend,
+        request: Request,
+        *,
+        timeout_s: float,
+        sources: int | None,
+        taken: Collection[str],
+        clock: Callable[[], float],
     ) -> None:
         self._backend = backend
         self._request = request
         self._timeout_s = timeout_s
         self._filter = None if sources is None else MarkFilter(sources)
+        self._sound = SoundTurn(taken)
         self._clock = clock
         self._began_s = clock()
         self._first_s: float | None = None
@@ -54,19 +63,27 @@ class HeardTurn:
         """The events of the turn, up to its end or to where it breaks off."""
         try:
             async with aclosing(self._backend.stream(self._request)) as stream:
-                while (event := await self._next(stream)) is not None:
-                    for told in self._told(event):
-                        self._events.append(told)
-                        yield told
+                while not self._ended and (event := await self._next(stream)) is not None:
+                    for mended in self._sound.mended(event):
+                        for told in self._told(mended):
+                            self._events.append(told)
+                            yield told
         except HiltError as error:
             self.failed = error
+        except Exception as fault:  # noqa: BLE001 - a backend may be anybody's code, and the run must have an end
+            self.failed = Bug(f"the backend of {self._request.model} failed: {type(fault).__name__}")
+            self.failed.__cause__ = fault
         if self.failed is None and not self.timed_out and self.turn is None:
             self.failed = Bug(f"the backend of {self._request.model} ended its turn without saying so")
 
     @property
     def turn(self) -> Turn | None:
         """The turn, if it is whole."""
-        return merge(self._events) if self._events and isinstance(self._events[-1], TurnFinished) else None
+        return merge(self._events) if self._ended else None
+
+    @property
+    def _ended(self) -> bool:
+        return bool(self._events) and isinstance(self._events[-1], TurnFinished)
 
     @property
     def said(self) -> Assistant | None:
@@ -99,15 +116,19 @@ class HeardTurn:
 
     async def _next(self, stream: AsyncGenerator[ModelEvent]) -> ModelEvent | None:
         left_s = self._timeout_s - (self._clock() - self._began_s)
-        limit = asyncio.timeout(max(0.0, left_s))
+        if left_s <= 0:  # a backend that never waits never gives way to a timer
+            self.timed_out = True
+            return None
+        limit = asyncio.timeout(left_s)
+        event: ModelEvent | None = None
         try:
             async with limit:
-                return await anext(stream, None)
+                event = await anext(stream, None)
         except TimeoutError:
             if not limit.expired():
                 raise
-            self.timed_out = True
-            return None
+        self.timed_out = limit.expired()
+        return None if self.timed_out else event
 
     def _told(self, event: ModelEvent) -> list[ModelEvent]:
         """The events that leave now that this one has come."""

@@ -33,7 +33,8 @@ class CallsAtWork:
         self.waiting: dict[int, ApprovalRequest] = {}
         self._runtime = runtime
         self._run_id = run_id
-        ended = (work.calls[place] for place in outcomes)
+        # Before a pause, calls of this turn may have read what strangers wrote.
+        ended = [work.calls[place] for place in outcomes if 0 <= place < len(work.calls)]
         self._untrusted = untrusted or reads_strangers(ended, runtime.registry)
         self._left_s = left_s
         self._clock = clock

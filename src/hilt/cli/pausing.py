@@ -30,6 +30,9 @@ def resume(
     workspace: Annotated[
         Path, typer.Option(exists=True, file_okay=False, help="The folder whose files the tools may use.")
     ] = Path(),
+    tools: Annotated[
+        list[Path] | None, typer.Option(metavar="PATH", help="The files of tools that the run was begun with.")
+    ] = None,
     dialect: Annotated[str | None, typer.Option(metavar="NAME", help=DIALECT_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every event as a line of JSON.")] = False,
 ) -> None:
@@ -45,7 +48,11 @@ def resume(
     waiting, mark = read(file)
     decisions = decided(waiting.state, approve or [], refuse or [])
     settings = load_settings(workspace)
-    settings = replace(settings, policy=narrowed(waiting.grant, settings.policy))
+    settings = replace(
+        settings,
+        policy=narrowed(waiting.grant, settings.policy),
+        tools=replace(settings.tools, files=(*settings.tools.files, *(tools or ()))),
+    )
     view = open_view(as_json)
     with (
         open_tools(settings, Later()) as make_runtime,

@@ -32,8 +32,12 @@ def keep(path: Path, waiting: WaitingRun) -> None:
     Raises Unavailable if it can't be written.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    written = msgspec.json.encode(waiting)
     try:
+        written = msgspec.json.encode(waiting)
+    except UnicodeEncodeError as fault:
+        raise Unavailable(f"the run can't be kept in {path}: it holds half of a surrogate pair") from fault
+    try:
+        beside.unlink(missing_ok=True)  # left by a process of this number that broke off
         _mark(data_folder(), written).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         _mark(data_folder(), written).touch(mode=0o600)
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -60,7 +64,7 @@ def read(path: Path) -> tuple[WaitingRun, Path]:
         raise NotFound(f"there is no file {path}") from fault
     except OSError as fault:
         raise Unavailable(f"{path} can't be read: {fault.strerror}") from fault
-    except msgspec.DecodeError as fault:
+    except (ValueError, RecursionError) as fault:
         raise InvalidRequest(f"{path} holds no run that waits for answers: {fault}") from fault
     mark = _mark(data_folder(), written)
     if not mark.exists():

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 Positive: TypeAlias = Annotated[float, Meta(gt=0)]
 Count: TypeAlias = Annotated[int, Meta(ge=1)]
-Tokens: TypeAlias = Annotated[int, Meta(ge=200)]
+Tokens: TypeAlias = Annotated[int, Meta(ge=300)]
 Port: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
 
 

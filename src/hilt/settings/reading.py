@@ -6,6 +6,7 @@ does not. Variables of the environment come last.
 """
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -69,7 +70,7 @@ def _file_values(name: str, text: str) -> dict[tuple[str, str], tuple[str, Any]]
     """The values in a file by section and key, each with where it stands."""
     try:
         read = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
+    except (ValueError, RecursionError) as fault:
         raise InvalidRequest(f"{name} is no TOML: {fault}") from None
     found: dict[tuple[str, str], tuple[str, Any]] = {}
     known = setting_names()
@@ -110,7 +111,7 @@ def _value(name: str, text: str, kind: Any) -> Any:
     if text.lstrip().startswith(("[", "{")):
         try:
             return msgspec.json.decode(text)
-        except msgspec.DecodeError as fault:
+        except (ValueError, RecursionError) as fault:
             raise InvalidRequest(f"{name} is no JSON: {fault}") from None
     if container is dict:
         raise InvalidRequest(f'{name} must be a JSON object, such as {{"name": "value"}}')
@@ -131,14 +132,20 @@ def _with(settings: Settings, values: Mapping[tuple[str, str], tuple[str, Any]],
 
 def _converted(where: str, value: Any, kind: Any, *, strict: bool) -> Any:
     try:
-        return msgspec.convert(value, kind, strict=strict, dec_hook=_path)
-    except msgspec.ValidationError as fault:
-        raise InvalidRequest(f"{where}: {str(fault)[0].lower()}{str(fault)[1:]}") from None
+        converted = msgspec.convert(value, kind, strict=strict, dec_hook=_path)
+    except (ValueError, RecursionError) as fault:
+        raise InvalidRequest(f"{where}: {str(fault)[:1].lower()}{str(fault)[1:]}") from None
+    if isinstance(converted, float) and not math.isfinite(converted):
+        raise InvalidRequest(f"{where}: expected a finite number, got {converted}")
+    return converted
 
 
 def _path(kind: type, value: Any) -> Any:
-    if kind is Path and isinstance(value, str) and value:
-        return Path(value).expanduser()
+    if kind is Path and isinstance(value, str) and value and "\0" not in value:
+        try:
+            return Path(value).expanduser()
+        except RuntimeError:
+            raise msgspec.ValidationError(f"There is no home folder for {value!r}") from None
     raise msgspec.ValidationError(f"Expected {kind.__name__.lower()}, got {value!r}")
 
 

@@ -130,15 +130,20 @@ class Desk:
         return tuple(request for request, _ in self._open.values())
 
     async def approve(self, request: ApprovalRequest) -> Approval:
+        if request.fingerprint in self._open:
+            return Refused("whether this very call may run is being asked already")
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
-        self._open[request.fingerprint] = request, answer
+        asked = self._open[request.fingerprint] = request, answer
         try:
             async with asyncio.timeout(self._patience_s):
                 return await answer
         except TimeoutError:
-            return Refused("nobody answered in time whether this call may run")
+            # An answer that came in the same moment has been acknowledged, so it holds.
+            in_time = answer.done() and not answer.cancelled()
+            return answer.result() if in_time else Refused("nobody answered in time whether this call may run")
         finally:
-            self._open.pop(request.fingerprint, None)
+            if self._open.get(request.fingerprint) is asked:
+                del self._open[request.fingerprint]
 
     def answer(self, fingerprint: str, decision: Decision) -> None:
         """Answer a question. Raises NotFound if none with this fingerprint is open."""

@@ -32,7 +32,10 @@ class Described(Struct, frozen=True):
 
 
 def within(registry: Registry, budget_tokens: int, question: str) -> Registry:
-    """The registry with the tools that fit a prompt offered and the others to be found."""
+    """The registry with the tools that fit a prompt offered and the others to be found.
+
+    What they are found with takes about 270 tokens; it is told even where `budget_tokens` has no room for that.
+    """
     if sum(map(catalogue_tokens, registry.specs)) <= budget_tokens:
         return registry
     left = budget_tokens - catalogue_tokens(CALL_TOOL) - catalogue_tokens(_find_tools(()).spec)

@@ -13,27 +13,28 @@ from typing import Any, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
-from pydantic_core import to_jsonable_python
 
 from hilt.conversation import Call, Cancelled, Card, Denied, Failed, Outcome, Planned, Source, Succeeded, TimedOut
 from hilt.threads import run_in_thread
 from hilt.tools.approval import ApprovalRequest, Approved, Deferred, Refused, fingerprint
 from hilt.tools.decoding import decode_arguments
 from hilt.tools.executing import Done, execute, failure
-from hilt.tools.model_text import cap, error_text
+from hilt.tools.model_text import cap, error_text, said
 from hilt.tools.normalising import normalised
 from hilt.tools.policy import Allow, Ask, Deny, Situation, decide
 from hilt.tools.redaction import Redaction, redact
 from hilt.tools.registry import Registry
 from hilt.tools.runtime import Execution, KillSwitch, PlannedCall, Runtime, Waiting
-from hilt.tools.schema import coerced, validated
+from hilt.tools.schema import canonical, coerced, validated
 from hilt.tools.tool import Change, ChangeKind, Effect, Tool
 from hilt.traces import CallRecord
 
 _PLAN_TIMEOUT_S = 5.0
 # Of the time that a call has left, so that what is planned can still be done.
 _PLAN_SHARE = 0.2
-
+_STOP_GRACE_S = 0.5
+_MAX_ERROR_CHARS = 2000
+_LEAST_ERROR_CHARS = 200
 
 Ending: TypeAlias = Outcome | Waiting
 
@@ -48,10 +49,36 @@ async def run_tool(call: Call, runtime: Runtime, situation: Situation = Situatio
     passage = _Passage(call, runtime, situation)
     ending: Ending = Cancelled(error_text("the run was stopped before this call ended"))
     try:
-        ending = _told(await _unless_switched_off(passage, runtime.switch), runtime.redaction)
+        ending = _bounded(await _unless_switched_off(passage, runtime.switch), runtime)
+    except asyncio.CancelledError:
+        if _is_cancelled():
+            raise  # else a stranger's code has cancelled itself, and nobody has cancelled this call
+    except Exception as fault:  # noqa: BLE001 - hooks, approvers and tools bring code of their own
+        ending = Failed(error_text(f"this call broke off: {type(fault).__name__}", _most_error_chars(runtime)))
     finally:
         runtime.record(passage.record(ending))
     return ending
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _most_error_chars(runtime: Runtime) -> int:
+    return max(_LEAST_ERROR_CHARS, min(_MAX_ERROR_CHARS, runtime.max_result_chars))
+
+
+def _bounded(ending: Ending, runtime: Runtime) -> Ending:
+    """The ending with a text that the model has room for and that holds no secret; an error stays JSON."""
+    match ending:
+        case Waiting() | Succeeded():
+            return ending
+        case Planned(text):
+            return Planned(cap(text, runtime.max_result_chars))
+        case Failed(text) | Denied(text) | TimedOut(text) | Cancelled(text):
+            message = redact(json.loads(text)["error"], runtime.redaction)
+            return replace(ending, text=error_text(message, _most_error_chars(runtime)))
 
 
 def unknown_tool(name: str, registry: Registry) -> Failed:
@@ -61,17 +88,6 @@ def unknown_tool(name: str, registry: Registry) -> Failed:
         return Failed(error_text(f"the tool {name!r} can't be used here: {why}"), "unavailable")
     offered = ", ".join(registry.names) or "none"
     return Failed(error_text(f"there is no tool named {name!r}; the tools are: {offered}"), "unknown_tool")
-
-
-def _told(ending: Ending, redaction: Redaction) -> Ending:
-    """The ending without secrets in what it says of itself: faults of tools, plans and hooks may have quoted them."""
-    match ending:
-        case Succeeded() | Planned():
-            return ending  # its text was cleaned before it was cut
-        case Failed(text) | Denied(text) | TimedOut(text) | Cancelled(text):
-            return replace(ending, text=redact(text, redaction))
-        case Waiting():
-            return ending
 
 
 def _without_secrets(request: ApprovalRequest, redaction: Redaction) -> ApprovalRequest:
@@ -96,11 +112,25 @@ async def _unless_switched_off(passage: "_Passage", switch: KillSwitch | None) -
         await asyncio.wait([work, watch], return_when=asyncio.FIRST_COMPLETED)
         if work.done():
             return work.result()
-        return Cancelled(error_text(f"tools were switched off while this call ran: {watch.result()}"))
+        return Cancelled(error_text(f"tools were switched off while this call ran: {_why(watch)}"))
     finally:
-        work.cancel()
-        watch.cancel()
-        await asyncio.gather(work, watch, return_exceptions=True)
+        for task in (work, watch):
+            task.cancel()
+            task.add_done_callback(_fault_of)
+        # An approver that won't be stopped is left behind.
+        await asyncio.wait([work, watch], timeout=_STOP_GRACE_S)
+
+
+def _fault_of(task: "asyncio.Task[Any]") -> BaseException | None:
+    """What a task ended with; asking for it keeps it out of the log, where it might tell a secret."""
+    return None if task.cancelled() else task.exception()
+
+
+def _why(watch: "asyncio.Task[str]") -> str:
+    """The reason that the switch gave. One that can't be watched counts as off."""
+    if watch.cancelled() or _fault_of(watch) is not None:
+        return "the kill switch can't be watched"
+    return watch.result()
 
 
 class _Passage:
@@ -135,8 +165,10 @@ class _Passage:
         arguments = self._read(tool)
         if isinstance(arguments, Failed):
             return arguments
-        plain = to_jsonable_python(arguments)
-        self._normalised = json.dumps(plain, ensure_ascii=False, sort_keys=True)
+        try:
+            plain, self._normalised = canonical(arguments)
+        except (ValueError, RecursionError) as fault:
+            return Failed(error_text(f"the arguments have no JSON form: {said(fault)}"), "validation")
         refusal = await self._permission(tool, arguments, plain)
         if refusal is not None:
             return refusal
@@ -146,7 +178,7 @@ class _Passage:
             try:
                 hook.did_execute(execution, outcome)
             except Exception as fault:  # noqa: BLE001 - a stranger's code, and the call has ended
-                self._warnings.append(f"a hook failed after the call: {type(fault).__name__}: {fault}")
+                self._warnings.append(f"a hook failed after the call: {type(fault).__name__}: {said(fault)}")
         self._ended("after")
         return outcome
 
@@ -238,9 +270,9 @@ class _Passage:
 
         def planned(plan: Callable[..., Sequence[Change]]) -> tuple[Change, ...] | str:
             try:
-                return tuple(plan(**arguments))
-            except Exception as fault:  # noqa: BLE001 - a plan may fail where the call itself would
-                return f"{type(fault).__name__}: {fault}"
+                return msgspec.convert(msgspec.to_builtins(tuple(plan(**arguments))), tuple[Change, ...])
+            except BaseException as fault:  # noqa: BLE001 - a plan may fail where the call itself would
+                return f"{type(fault).__name__}: {said(fault)}"
 
         left_s = self._situation.left_s
         timeout_s = _PLAN_TIMEOUT_S if left_s is None else max(0.0, min(_PLAN_TIMEOUT_S, left_s * _PLAN_SHARE))

@@ -19,7 +19,7 @@ from pydantic_core import to_jsonable_python
 
 from hilt.conversation import Card, Failed, Source, TimedOut
 from hilt.threads import run_in_thread
-from hilt.tools.model_text import error_text
+from hilt.tools.model_text import error_text, said
 from hilt.tools.processes import ChildFailed, run_in_process
 from hilt.tools.tool import Tool
 
@@ -40,6 +40,8 @@ async def execute(
     tool: Tool, arguments: Mapping[str, Any], timeout_s: float, *, local_only: bool
 ) -> Done | Failed | TimedOut:
     """Run a tool on validated arguments for `timeout_s` seconds at most. Raises nothing but CancelledError."""
+    if timeout_s <= 0:
+        return TimedOut(error_text(f"no time is left for {tool.name}, so it was not run"))
     work = asyncio.create_task(_work(tool, arguments, timeout_s, local_only))
     try:
         await asyncio.wait([work], timeout=timeout_s)
@@ -66,51 +68,55 @@ async def _work(tool: Tool, arguments: Mapping[str, Any], timeout_s: float, loca
 
 def _attempt(tool: Tool, arguments: Mapping[str, Any]) -> Done | Failed:
     try:
-        value = tool.function(**arguments)
-    except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a tool raises, the model reads it
+        return _done(tool, tool.function(**arguments))
+    except BaseException as fault:  # noqa: BLE001 - whatever a tool raises, the model reads it
         return failure(tool, fault)
-    return _done(tool, value)
 
 
 async def _attempted(tool: Tool, run: Callable[[], Any]) -> Done | Failed:
     try:
-        value = await run()
-    except (Exception, SystemExit) as fault:  # noqa: BLE001 - whatever a tool raises, the model reads it
+        return _done(tool, await run())
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        raise
+    except BaseException as fault:  # noqa: BLE001 - whatever a tool raises, the model reads it
         return failure(tool, fault)
-    return _done(tool, value)
 
 
 def failure(tool: Tool, fault: BaseException) -> Failed:
     """What the model reads of a fault of a tool."""
     match fault:
         case ValueError():
-            return Failed(error_text(str(fault) or "the tool can't use these arguments"))
+            return Failed(error_text(said(fault) or "the tool can't use these arguments"))
         case ChildFailed():
             return Failed(error_text(f"{tool.name} failed: {fault}"))
         case OSError():
-            return Failed(error_text(f"{tool.name} failed: {fault.strerror or str(fault) or type(fault).__name__}"))
+            return Failed(error_text(f"{tool.name} failed: {fault.strerror or said(fault) or type(fault).__name__}"))
         case _:
-            return Failed(error_text(f"{tool.name} failed: {type(fault).__name__}: {fault}"))
+            return Failed(error_text(f"{tool.name} failed: {type(fault).__name__}: {said(fault)}"))
 
 
 def _done(tool: Tool, value: Any) -> Done | Failed:
     try:
         text = _serialised(value)
-    except (Exception, SystemExit) as fault:  # noqa: BLE001 - a result's own code may raise anything
-        return Failed(error_text(f"{tool.name} failed: {type(fault).__name__}: {fault}"), "output")
+    except Exception as fault:  # noqa: BLE001 - a result's own code may raise anything
+        return Failed(error_text(f"{tool.name} failed: {type(fault).__name__}: {said(fault)}"), "output")
     warnings: list[str] = []
-    sources = _made("sources", tool.sources, value, warnings)
-    card = _made("card", tool.card, value, warnings)
-    return Done(text, tuple(sources or ()), card, tuple(warnings))
+    sources = _made("sources", tool.sources, value, tuple[Source, ...], warnings)
+    card = _made("card", tool.card, value, Card | None, warnings)
+    return Done(text, sources or (), card, tuple(warnings))
 
 
-def _made(what: str, make: Callable[[Any], Any] | None, value: Any, warnings: list[str]) -> Any:
+def _made(what: str, make: Callable[[Any], Any] | None, value: Any, kind: Any, warnings: list[str]) -> Any:
+    """What `make` makes of the value, if that is of this kind in all its parts."""
     if make is None:
         return None
     try:
-        return make(value)
+        made = make(value)
+        plain = msgspec.to_builtins(tuple(made) if what == "sources" else made)
+        written = json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")
+        return msgspec.json.decode(written, type=kind)
     except Exception as fault:  # noqa: BLE001 - the result is whole without them
-        warnings.append(f"its {what} could not be made: {type(fault).__name__}: {fault}")
+        warnings.append(f"its {what} could not be made: {type(fault).__name__}: {said(fault)}")
         return None
 
 

@@ -3,11 +3,28 @@
 import json
 
 _MAX_ERROR_CHARS = 2000
+_LEAST_CHARS = 150
 
 
-def error_text(message: str) -> str:
-    """The JSON that the model reads when a call did not succeed."""
-    return json.dumps({"error": cap(message, _MAX_ERROR_CHARS)}, ensure_ascii=False)
+def error_text(message: str, max_chars: int = _MAX_ERROR_CHARS) -> str:
+    """The JSON that the model reads when a call did not succeed, of `max_chars` characters at most, which must be at
+    least 200."""
+    message = cap(message.encode("utf-8", "replace").decode(), max_chars)
+    written = json.dumps({"error": message}, ensure_ascii=False)
+    # What JSON escapes takes more room than it has characters.
+    while len(written) > max_chars:
+        room = max(_LEAST_CHARS, len(message) - (len(written) - max_chars))
+        message = cap(message, room) if room < len(message) else message[: len(message) * 3 // 4]
+        written = json.dumps({"error": message}, ensure_ascii=False)
+    return written
+
+
+def said(fault: BaseException) -> str:
+    """The words of an exception, whatever its own code does when it is asked for them."""
+    try:
+        return str(fault)
+    except Exception:  # noqa: BLE001 - a stranger's code
+        return "it can't say why"
 
 
 def cap(text: str, max_chars: int, kept: str | None = None) -> str:

@@ -18,7 +18,7 @@ def normalised(spec: ToolSpec, normalisers: Sequence[Normaliser], arguments: Map
     for normaliser in normalisers:
         result = normaliser(given)
         given = result.arguments
-        warnings += result.warnings
+        warnings += map(str, result.warnings)
     return Normalised(given, tuple(warnings))
 
 

@@ -4,13 +4,20 @@ The two differ on purpose. The schema is what a small model must learn from, so 
 descriptions and defaults; the validator is strict about unknown names, and says in words what is wrong.
 """
 
+import json
 from typing import Annotated, Any, Protocol, TypeAlias, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, create_model
+from pydantic_core import to_jsonable_python
 
 JsonSchema: TypeAlias = dict[str, Any]
 
 _MAX_SHOWN_CHARS = 80
+# Kinds of pydantic's core schema whose values don't outlive being shown, or can't be shown.
+_UNFIT = {
+    "generator": "is an Iterable, which can be read only once; make it a list",
+    "is-subclass": "is a class, which JSON can't name",
+}
 
 
 class SchemaCheck(Protocol):
@@ -27,19 +34,36 @@ Arguments: TypeAlias = type[BaseModel] | SchemaCheck
 def arguments_model(name: str, parameters: dict[str, tuple[Any, Any]]) -> type[BaseModel]:
     """A model with one field a parameter, given as name -> (annotation, default or Ellipsis).
 
-    A field's alias is the parameter's name, and its own name has an underscore more, so that no parameter can shadow
-    an attribute of the model.
+    A field's alias is the parameter's name, and its own name has a prefix, so that no parameter can shadow an attribute
+    of the model. Raises TypeError for a parameter whose values have no JSON form.
     """
+    for parameter, (_, default) in parameters.items():
+        _check_default(name, parameter, default)
     fields: dict[str, Any] = {
-        f"{parameter}_": (Annotated[annotation, Field(alias=parameter)], default)
+        f"given_{parameter}": (Annotated[annotation, Field(alias=parameter)], default)
         for parameter, (annotation, default) in parameters.items()
     }
-    return create_model(name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
+    try:
+        model = create_model(name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
+    except PydanticUserError as fault:
+        raise TypeError(f"{name}: {_refused(fault)}") from None
+    for kind, why in _UNFIT.items():
+        if _holds(model.__pydantic_core_schema__, kind):
+            raise TypeError(f"{name}: a parameter {why}")
+    return model
 
 
 def parameters_schema(model: type[BaseModel]) -> JsonSchema:
-    """The JSON Schema (type object) that the model is shown: no titles, and an optional parameter is a plain one."""
-    drawn = model.model_json_schema()
+    """The JSON Schema (type object) that the model is shown: no titles, and an optional parameter is a plain one.
+    Raises TypeError for a type that has none."""
+    try:
+        drawn = model.model_json_schema()
+    except PydanticUserError as fault:
+        raise TypeError(f"{model.__name__}: {_refused(fault)}") from None
+    if '"writeOnly": true' in json.dumps(drawn):
+        raise TypeError(
+            f"{model.__name__}: a parameter is a secret, which nobody who is asked could see; make it a str"
+        )
     shown: JsonSchema = {
         "type": "object",
         "properties": {name: _plain(schema) for name, schema in drawn.get("properties", {}).items()},
@@ -66,6 +90,58 @@ def validated(model: Arguments, arguments: dict[str, Any]) -> dict[str, Any]:
     except ValidationError as faults:
         raise ValueError(_sentence(model, faults)) from None
     return {str(field.alias): getattr(checked, name) for name, field in model.model_fields.items()}
+
+
+def canonical(arguments: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The validated arguments as JSON values, and as the one JSON text that always stands for them. Raises ValueError
+    or RecursionError for those that have no JSON form."""
+    plain = {name: to_jsonable_python(_in_order(value)) for name, value in arguments.items()}
+    text = json.dumps(plain, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    text.encode()
+    return plain, text
+
+
+def _in_order(value: Any) -> Any:
+    """The value with its sets as lists: a set has another order in every process."""
+    match value:
+        case set() | frozenset():
+            members = [to_jsonable_python(_in_order(member)) for member in cast("set[Any]", value)]
+            return sorted(members, key=lambda member: json.dumps(member, sort_keys=True))
+        case list() | tuple() if not hasattr(cast("object", value), "_fields"):
+            return [_in_order(member) for member in cast("list[Any]", value)]
+        case dict():
+            return {key: _in_order(member) for key, member in cast("dict[Any, Any]", value).items()}
+        case _:
+            return value
+
+
+def _check_default(name: str, parameter: str, default: Any) -> None:
+    if default is ...:
+        return
+    try:
+        canonical({parameter: default})
+    except (ValueError, RecursionError) as fault:
+        raise TypeError(f"{name}: the default of {parameter} has no JSON form: {_first_line(fault)}") from None
+
+
+def _refused(fault: PydanticUserError) -> str:
+    return f"{_first_line(fault).split('. ', 1)[0]}; take plain types, dataclasses, enums or pydantic models"
+
+
+def _holds(schema: Any, kind: str) -> bool:
+    """Whether there is a part of this kind in a core schema."""
+    match schema:
+        case dict():
+            parts = cast("dict[str, Any]", schema)
+            return parts.get("type") == kind or any(_holds(part, kind) for part in parts.values())
+        case list() | tuple():
+            return any(_holds(part, kind) for part in cast("list[Any]", schema))
+        case _:
+            return False
+
+
+def _first_line(fault: BaseException) -> str:
+    return (str(fault).splitlines() or [type(fault).__name__])[0]
 
 
 def coerced(model: Arguments, given: dict[str, Any], checked: dict[str, Any]) -> tuple[str, ...]:

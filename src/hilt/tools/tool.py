@@ -121,8 +121,11 @@ def tool(
     the signature: `Annotated[int, Field(description="...")]` describes one, a default makes it optional. A tool that
     needs a resource is defined inside a function that takes the resource. `examples` are pairs of a user's request and
     the arguments that answer it. Raises TypeError if the function has no docstring, a parameter that can't be given by
-    name or has no annotation, or if another process couldn't find it; ValueError if an example doesn't validate.
+    name, has no annotation, or takes or defaults to what has no JSON form, or if another process couldn't find it;
+    ValueError if an example doesn't validate, or for a time that isn't one.
     """
+    if not timeout_s > 0:
+        raise ValueError(f"timeout_s is {timeout_s}; a tool needs more than 0 seconds")
 
     def made(function: Callable[..., Any]) -> Tool:
         name = function.__name__
@@ -230,7 +233,14 @@ def unavailable(tool: Tool, capability: Capability) -> str | None:
     granted = capability.permissions
     if granted is not None and tool.permission is not None and tool.permission not in granted:
         return f"it needs the permission {tool.permission}, which is not granted"
-    return None if tool.missing is None else tool.missing()
+    return None if tool.missing is None else _missing(tool.missing)
+
+
+def _missing(missing: Callable[[], str | None]) -> str | None:
+    try:
+        return missing()
+    except Exception as fault:  # noqa: BLE001 - a tool's own code, and the other tools can be offered without it
+        return f"whether it works here can't be told ({type(fault).__name__})"
 
 
 def _example(model: type[BaseModel], request: str, arguments: Mapping[str, Any]) -> Example:
@@ -254,7 +264,10 @@ def _description(function: Callable[..., Any]) -> str:
 
 def _parameters(function: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
     """Name -> (annotation, default or Ellipsis), in order."""
-    hints = typing.get_type_hints(function, include_extras=True)
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except NameError as fault:
+        raise TypeError(f"{function.__name__}: an annotation can't be read: {fault}") from None
     found: dict[str, tuple[Any, Any]] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
