@@ -77,6 +77,7 @@ class AgentRun:
         )
         self._cites = any(tool.sources is not None for tool in runtime.registry.tools)
         self._state = self._first_state() if resumed is None else resumed.state
+        self._question = next((m.content for m in reversed(self._messages) if isinstance(m, User)), "")
         self._heard: HeardTurn | None = None
         self._at_work = None if resumed is None else self._calls(resumed.work, resumed.outcomes)
         self._started_s = runtime.now_s()
@@ -175,6 +176,7 @@ class AgentRun:
             timeout_s=min(self._options.turn_timeout_s, self._options.total_timeout_s - elapsed_s),
             sources=len(self._state.sources) if self._cites else None,
             taken=self._taken,
+            is_tool=lambda name: self._state.ending is None and self._runtime.registry.get(name) is not None,
             clock=self._clock.read,
         )
 
@@ -249,13 +251,12 @@ class AgentRun:
         self.finished = RunFinished(reason, self._state.usage, detail, citations(said, self._state.sources))
 
     def _record(self) -> RunRecord:
-        asked = [message.content for message in self._messages if isinstance(message, User)]
         return RunRecord(
             run_id=self.run_id,
             started_s=self._started_s,
             duration_s=self._clock.elapsed_s,
             model=self._request.model,
-            question=asked[-1] if asked else "",
+            question=self._question,
             stop_reason="cancelled" if self.finished is None else self.finished.reason,
             usage=self._state.usage,
         )

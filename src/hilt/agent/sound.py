@@ -1,10 +1,11 @@
 """The turn of any backend as the contract of events has it, whatever the backend does.
 
 Calls get consecutive indices from 0, each an announcement, arguments that its deltas spell, and an id that no other
-call of the conversation has; a call that was announced and never ended is rejected; nothing comes after the end.
+call of the conversation has; a call that was announced and never ended is rejected; nothing comes after the end. A call
+of a tool under another of its names is a call of it.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from msgspec import Struct, structs
 
@@ -12,6 +13,7 @@ from hilt.conversation import (
     AnswerRejected,
     ArgumentsDelta,
     BadCall,
+    Call,
     CallFinished,
     CallRejected,
     CallStarted,
@@ -33,10 +35,12 @@ class _Open(Struct):
 
 
 class SoundTurn:
-    """Mends the events of one turn; `taken` are the ids of the calls before it."""
+    """Mends the events of one turn; `taken` are the ids of the calls before it, and `is_tool` says whether a name that
+    the backend doesn't know is one of a tool that may be called."""
 
-    def __init__(self, taken: Collection[str]) -> None:
+    def __init__(self, taken: Collection[str], is_tool: Callable[[str], bool]) -> None:
         self._taken = set(taken)
+        self._is_tool = is_tool
         self._open: dict[int, _Open] = {}
         self._calls = 0
 
@@ -56,9 +60,12 @@ class SoundTurn:
                 return [ArgumentsDelta(self._open[index].index, text)]
             case CallFinished():
                 return self._finished(event)
-            case CallRejected(index, bad):
+            case CallRejected(index, bad, repairs):
+                if bad.reason == "unknown_tool" and bad.arguments is not None and self._is_tool(bad.name or ""):
+                    call = Call(bad.id, bad.name or "", bad.arguments)
+                    return self._finished(CallFinished(index, call, repairs, bad.raw, bad.wire_id))
                 begun = self._open.pop(index, None) or self._begun(bad.id, bad.name or "")
-                return [CallRejected(begun.index, structs.replace(bad, id=begun.id))]
+                return [structs.replace(event, index=begun.index, bad=structs.replace(bad, id=begun.id))]
             case TurnFinished():
                 cut = [rejected for index in list(self._open) for rejected in self._rejected(index)]
                 return [*cut, event]

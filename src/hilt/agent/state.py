@@ -149,10 +149,8 @@ def after_turn(
     full = turn.usage.prompt_tokens + turn.usage.completion_tokens >= context_length
     if cut and (full or not turn.rejected):
         return state, Stop("length", _unrun(calls, _CUT))
-    calls += tuple(call for bad in turn.rejected if (call := _by_another_name(bad, registry)) is not None)
-    rejected = tuple(bad for bad in turn.rejected if _by_another_name(bad, registry) is None)
-    readable = tuple(answer for bad in rejected if (answer := _answer(bad, registry)) is not None)
-    complaints = tuple(_complaint(bad) for bad in rejected if _answer(bad, registry) is None)
+    readable = tuple(answer for bad in turn.rejected if (answer := _answer(bad, registry)) is not None)
+    complaints = tuple(_complaint(bad) for bad in turn.rejected if _answer(bad, registry) is None)
     if turn.fault is not None:
         complaints += (f"Your answer can't be used: {turn.fault.detail[:_MAX_DETAIL_CHARS]}.",)
     if not calls and not readable and not complaints:
@@ -231,13 +229,6 @@ def citations(text: str, sources: Sequence[Source]) -> tuple[Citation, ...]:
 
 def _unrun(calls: Sequence[Call], why: str) -> tuple[ToolResult, ...]:
     return tuple(ToolResult(call.id, call.name, error_text(why)) for call in calls)
-
-
-def _by_another_name(bad: BadCall, registry: Registry) -> Call | None:
-    """A call of a tool that is offered, if only under another name."""
-    if bad.reason != "unknown_tool" or bad.name is None or bad.arguments is None:
-        return None
-    return Call(bad.id, bad.name, bad.arguments) if registry.get(bad.name) is not None else None
 
 
 def _answer(bad: BadCall, registry: Registry) -> tuple[Call, Failed] | None:

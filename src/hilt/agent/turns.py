@@ -33,7 +33,8 @@ class HeardTurn:
     """A turn that is being heard, for `timeout_s` seconds at most.
 
     Marks of sources that don't exist are taken out where `sources` says how many there are; None leaves the text as it
-    is. `taken` are the ids of earlier calls. `failed` is why the turn broke off, `timed_out` says that its time was up.
+    is. `taken` are the ids of earlier calls, `is_tool` knows the other names of tools. `failed` is why the turn broke
+    off, `timed_out` says that its time was up.
     """
 
     def __init__(
@@ -44,13 +45,14 @@ class HeardTurn:
         timeout_s: float,
         sources: int | None,
         taken: Collection[str],
+        is_tool: Callable[[str], bool],
         clock: Callable[[], float],
     ) -> None:
         self._backend = backend
         self._request = request
         self._timeout_s = timeout_s
         self._filter = None if sources is None else MarkFilter(sources)
-        self._sound = SoundTurn(taken)
+        self._sound = SoundTurn(taken, is_tool)
         self._clock = clock
         self._began_s = clock()
         self._first_s: float | None = None

@@ -43,7 +43,6 @@ def merge(events: Iterable[ModelEvent]) -> Turn:
     thinking: list[str] = []
     calls: list[CallFinished] = []
     rejected: list[BadCall] = []
-    repaired: set[str] = set()
     fault: AnswerRejected | None = None
     finished: TurnFinished | None = None
     for event in events:
@@ -54,10 +53,8 @@ def merge(events: Iterable[ModelEvent]) -> Turn:
                 thinking.append(text)
             case CallFinished():
                 calls.append(event)
-                repaired.update([event.call.id] if event.repairs else [])
-            case CallRejected(_, bad, repairs):
+            case CallRejected(_, bad):
                 rejected.append(bad)
-                repaired.update([bad.id] if repairs else [])
             case AnswerRejected():
                 fault = fault or event
             case TurnFinished():
@@ -71,6 +68,6 @@ def merge(events: Iterable[ModelEvent]) -> Turn:
         rejected=tuple(rejected),
         reason=finished.reason,
         usage=finished.usage,
-        repaired=frozenset(repaired),
+        repaired=frozenset(c.call.id for c in calls if c.repairs),
         fault=fault,
     )

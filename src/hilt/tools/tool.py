@@ -272,8 +272,6 @@ def _parameters(function: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise TypeError(f"{function.__name__}: parameter {name} can't be given by name")
-        if name.startswith("_"):
-            raise TypeError(f"{function.__name__}: parameter {name} begins with an underscore, which models don't see")
         if name not in hints:
             raise TypeError(f"{function.__name__}: parameter {name} has no annotation")
         found[name] = (hints[name], ... if parameter.default is parameter.empty else parameter.default)
