@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from hilt.conversation import Call, Cancelled, Card, Denied, Failed, Outcome, Planned, Source, Succeeded, TimedOut
 from hilt.tools.approval import ApprovalRequest, Approved, Deferred, Refused, fingerprint
 from hilt.tools.decoding import decode_arguments
-from hilt.tools.executing import Done, execute, failure
+from hilt.tools.executing import Done, execute, failure, of_kind
 from hilt.tools.model_text import cap, error_text, said
 from hilt.tools.normalising import normalised
 from hilt.tools.policy import Allow, Ask, Deny, Situation, decide
@@ -258,7 +258,7 @@ class _Passage:
 
         def planned(plan: Callable[..., Sequence[Change]]) -> tuple[Change, ...] | str:
             try:
-                return msgspec.convert(msgspec.to_builtins(tuple(plan(**arguments))), tuple[Change, ...])
+                return of_kind(tuple(plan(**arguments)), tuple[Change, ...])
             except BaseException as fault:  # noqa: BLE001 - a plan may fail where the call itself would
                 return f"{type(fault).__name__}: {said(fault)}"
 
