@@ -106,7 +106,7 @@ def test_reading_on_gives_the_whole_and_no_piece_is_cut_again(text: str, max_cha
     store = ResultStore()
     text = text.encode("utf-8", "replace").decode()
     made = read_result_tool(store, max_chars)
-    runtime = Runtime(Registry((made,)), Nobody(), max_chars)
+    runtime = Runtime(registry=Registry((made,)), approver=Nobody(), max_result_chars=max_chars)
     name = store.keep(text)
     read, offset = "", 0
     while True:
@@ -126,6 +126,8 @@ def test_reading_on_gives_the_whole_and_no_piece_is_cut_again(text: str, max_cha
 def test_the_tool_only_reads_and_its_text_is_not_trusted() -> None:
     made = read_result_tool(ResultStore(), 1000)
     assert (made.name, made.effect, made.untrusted, made.domain) == ("read_result", "read", True, "tools")
-    outcome = asyncio.run(run_tool(Call("c1", "read_result", '{"id": "r7"}'), Runtime(Registry((made,)), Nobody())))
+    outcome = asyncio.run(
+        run_tool(Call("c1", "read_result", '{"id": "r7"}'), Runtime(registry=Registry((made,)), approver=Nobody()))
+    )
     assert isinstance(outcome, Failed)
     assert "there is no result 'r7'" in outcome.text

@@ -38,7 +38,7 @@ def made(kept: Schedule) -> dict[str, Tool]:
 
 @pytest.fixture
 def ask(made: dict[str, Tool]) -> Ask:
-    runtime = Runtime(Registry(tuple(made.values())), Yes())
+    runtime = Runtime(registry=Registry(tuple(made.values())), approver=Yes())
 
     def asked(name: str, **values: Any) -> dict[str, Any]:
         outcome = asyncio.run(run_tool(Call("c1", name, json.dumps(values)), runtime))

@@ -31,7 +31,6 @@ from hilt.traces import CallRecord
 
 _PLAN_TIMEOUT_S = 5.0
 _STOP_GRACE_S = 0.5
-_MAX_ERROR_CHARS = 2000
 _LEAST_ERROR_CHARS = 200
 
 Ending: TypeAlias = Outcome | Waiting
@@ -64,7 +63,7 @@ def _is_cancelled() -> bool:
 
 
 def _most_error_chars(runtime: Runtime) -> int:
-    return max(_LEAST_ERROR_CHARS, min(_MAX_ERROR_CHARS, runtime.max_result_chars))
+    return max(_LEAST_ERROR_CHARS, runtime.max_result_chars)
 
 
 def _bounded(ending: Ending, runtime: Runtime) -> Ending:
