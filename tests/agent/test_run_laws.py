@@ -1,7 +1,6 @@
 """What holds for every run, whatever its backend streams, wherever it is broken off and however often it pauses."""
 
 import asyncio
-import itertools
 import json
 import random
 from collections import Counter
@@ -14,8 +13,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from hilt.agent import Agent, AgentRun, RunState, ServerTools
-from hilt.agent.citing import MarkFilter, with_marks
-from hilt.agent.clock import RunClock
 from hilt.agent.state import Work, batches
 from hilt.agent.working import CallsAtWork
 from hilt.backends import ScriptedBackend
@@ -34,7 +31,6 @@ from hilt.conversation import (
     PromptRead,
     Request,
     RunFinished,
-    Source,
     Succeeded,
     ThinkingDelta,
     ToolFinished,
@@ -309,49 +305,6 @@ def test_an_altered_state_is_refused_or_runs_nothing_unapproved(data: st.DataObj
     assert result.stop_reason in ("final", "approval_pending", "model_error", "total_timeout")
 
 
-PIECES = st.lists(st.sampled_from(["[", "S", "]", " ", "1", "2", "9", "0", "[S1]", "[S9]", "x", "\u0661"]), max_size=24)
-
-
-def filtered(pieces: Sequence[str], sources: int) -> str:
-    marks = MarkFilter(sources)
-    return "".join([*map(marks.feed, pieces), marks.finish()])
-
-
-@given(pieces=PIECES, sources=st.integers(0, 2), cuts=st.lists(st.integers(0, 60), max_size=6))
-@example(pieces=["[S", "[S9]", "7]"], sources=0, cuts=[])
-def test_no_mark_without_a_source_leaves_and_chunking_does_not_matter(
-    pieces: list[str], sources: int, cuts: list[int]
-) -> None:
-    text = "".join(pieces)
-    said = filtered([text], sources)
-    assert filtered(list(text), sources) == filtered(pieces, sources) == said
-    assert not [n for n in range(10_000) if f"[S{n}]" in said and not 1 <= n <= sources]
-    if all(f"[S{n}" not in text for n in range(10)):
-        assert said == text
-
-
-@given(pieces=PIECES, between=st.sets(st.integers(0, 24)), sources=st.integers(0, 2))
-def test_no_mark_without_a_source_leaves_around_thoughts(pieces: list[str], between: set[int], sources: int) -> None:
-    marks = MarkFilter(sources)
-    said = ""
-    for place, piece in enumerate(pieces):
-        said += marks.feed(piece) + (marks.finish() if place in between else "")
-    said += marks.finish()
-    assert not [n for n in range(10_000) if f"[S{n}]" in said and not 1 <= n <= sources]
-
-
-@given(
-    result=st.dictionaries(st.sampled_from(["sources", "how_to_cite", "a"]), st.integers()) | st.lists(st.integers()),
-    found=st.lists(st.builds(Source, st.text(max_size=3000), st.text(max_size=3000)), max_size=60),
-)
-def test_marks_lose_nothing_of_a_result_and_are_few(result: Any, found: list[Source]) -> None:
-    sources, text = with_marks(json.dumps(result), found, ())
-    told = json.loads(text)
-    assert len(told["sources"]) == len(sources) <= 40
-    assert told.get("result", told) == result or {**result, **told} == told
-    assert all(len(title) < 1300 for title in told["sources"].values())
-
-
 OWN = ToolSpec("own", "The client's.", {"type": "object", "properties": {}})
 
 
@@ -386,24 +339,6 @@ def test_a_client_of_server_tools_sees_one_sound_turn(script: Any) -> None:
     assert not turn.message.calls or turn.reason in ("tool_calls", "length")
     assert turn.reason != "tool_calls" or turn.message.calls
     assert sum(isinstance(event, PromptRead) for event in seen) <= 1
-
-
-@given(
-    times=st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20),
-    spent=st.floats(0, 1e3),
-    paused=st.sets(st.integers(0, 20)),
-)
-def test_the_clock_of_a_run_never_goes_back(times: list[float], spent: float, paused: set[int]) -> None:
-    reads = iter(times)
-    run = RunClock(lambda: next(reads, times[-1]), spent)
-    elapsed = [run.elapsed_s]
-    for place in range(len(times)):
-        if place in paused:
-            with run.paused():
-                elapsed.append(run.elapsed_s)
-        elapsed.append(run.elapsed_s)
-    assert elapsed[0] >= spent - 1e-3
-    assert all(later >= earlier - 1e-3 for earlier, later in itertools.pairwise(elapsed))
 
 
 @given(kinds=st.lists(st.sampled_from(["look", "write"]), max_size=80), ended=st.sets(st.integers(0, 80)))

@@ -18,7 +18,7 @@ from hilt.conversation import Call, Cancelled, Card, Denied, Failed, Outcome, Pl
 from hilt.threads import run_in_thread
 from hilt.tools.approval import ApprovalRequest, Approved, Deferred, Refused, fingerprint
 from hilt.tools.decoding import decode_arguments
-from hilt.tools.executing import Done, execute, failure
+from hilt.tools.executing import Done, execute, failure, of_kind
 from hilt.tools.model_text import cap, error_text, said
 from hilt.tools.normalising import normalised
 from hilt.tools.policy import Allow, Ask, Deny, Situation, decide
@@ -33,7 +33,6 @@ _PLAN_TIMEOUT_S = 5.0
 # Of the time that a call has left, so that what is planned can still be done.
 _PLAN_SHARE = 0.2
 _STOP_GRACE_S = 0.5
-_MAX_ERROR_CHARS = 2000
 _LEAST_ERROR_CHARS = 200
 
 Ending: TypeAlias = Outcome | Waiting
@@ -66,7 +65,7 @@ def _is_cancelled() -> bool:
 
 
 def _most_error_chars(runtime: Runtime) -> int:
-    return max(_LEAST_ERROR_CHARS, min(_MAX_ERROR_CHARS, runtime.max_result_chars))
+    return max(_LEAST_ERROR_CHARS, runtime.max_result_chars)
 
 
 def _bounded(ending: Ending, runtime: Runtime) -> Ending:
@@ -270,7 +269,7 @@ class _Passage:
 
         def planned(plan: Callable[..., Sequence[Change]]) -> tuple[Change, ...] | str:
             try:
-                return msgspec.convert(msgspec.to_builtins(tuple(plan(**arguments))), tuple[Change, ...])
+                return of_kind(tuple(plan(**arguments)), tuple[Change, ...])
             except BaseException as fault:  # noqa: BLE001 - a plan may fail where the call itself would
                 return f"{type(fault).__name__}: {said(fault)}"
 

@@ -112,12 +112,17 @@ def _made(what: str, make: Callable[[Any], Any] | None, value: Any, kind: Any, w
         return None
     try:
         made = make(value)
-        plain = msgspec.to_builtins(tuple(made) if what == "sources" else made)
-        written = json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")
-        return msgspec.json.decode(written, type=kind)
+        return of_kind(tuple(made) if what == "sources" else made, kind)
     except Exception as fault:  # noqa: BLE001 - the result is whole without them
         warnings.append(f"its {what} could not be made: {type(fault).__name__}: {said(fault)}")
         return None
+
+
+def of_kind(made: Any, kind: Any) -> Any:
+    """What a tool's own code has made, in characters that can be sent. Raises what it takes to see that it isn't of
+    this kind in all its parts."""
+    plain = json.dumps(msgspec.to_builtins(made), ensure_ascii=False)
+    return msgspec.json.decode(plain.encode("utf-8", "replace"), type=kind)
 
 
 def _serialised(result: object) -> str:

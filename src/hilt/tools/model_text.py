@@ -6,10 +6,10 @@ _MAX_ERROR_CHARS = 2000
 _LEAST_CHARS = 150
 
 
-def error_text(message: str, max_chars: int = _MAX_ERROR_CHARS) -> str:
+def error_text(message: str, max_chars: int = 16_000) -> str:
     """The JSON that the model reads when a call did not succeed, of `max_chars` characters at most, which must be at
-    least 200."""
-    message = cap(message.encode("utf-8", "replace").decode(), max_chars)
+    least 200; the message is cut at 2,000."""
+    message = cap(message.encode("utf-8", "replace").decode(), min(_MAX_ERROR_CHARS, max_chars))
     written = json.dumps({"error": message}, ensure_ascii=False)
     # What JSON escapes takes more room than it has characters.
     while len(written) > max_chars:

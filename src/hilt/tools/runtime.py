@@ -75,9 +75,9 @@ class Runtime(Struct, frozen=True, kw_only=True):
     """What calls run with.
 
     `dry_run` plans every call that would change something. `results` keeps what was too long for the model, to be read
-    on with `read_result`. Calls may bring `max_argument_chars` and return `max_result_chars` characters. `record`
-    takes note of every call, and of the runs and turns around them; `now_s` gives seconds since 1970, `clock` seconds
-    from any fixed point.
+    on with `read_result`. Calls may bring `max_argument_chars` and return `max_result_chars` characters, at
+    least 200. `record` takes note of every call, and of the runs and turns around them, and must not raise; hooks must
+    not block. `now_s` gives seconds since 1970, `clock` seconds from any fixed point.
     """
 
     registry: Registry
