@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
 
@@ -19,6 +19,7 @@ _OWN_NAME = "hilt.ics"
 _ID_CHARS = 10
 _REPEATS = re.compile(rb"^(?:RRULE|RDATE|RECURRENCE-ID)[;:]", re.IGNORECASE | re.MULTILINE)
 _DAYS = re.compile(rb"^(DTSTART|DTEND)(?:;[^:\r\n]*)?:(\d{8})", re.IGNORECASE | re.MULTILINE)
+_UID = re.compile(rb"^UID(?:;[^:\r\n]*)?:([^\r\n]*)\r?\n(?![ \t])", re.MULTILINE)
 _MAX_BLOCKS = 1_000_000
 
 
@@ -104,6 +105,17 @@ def entries(calendar: Calendar, kind: str, days: tuple[bytes, bytes] | None = No
             yield Entry(_id(calendar.file.name, uid, number), calendar, (*own, *more))
 
 
+def by_start(found: Iterable[Entry]) -> list[Entry]:
+    """Entries that repeat, and then the others by the day on which they begin, as far as it is seen at once."""
+
+    def start(entry: Entry) -> bytes:
+        text = entry.calendar.of(entry.blocks[0])
+        day = None if len(entry.blocks) > 1 or _REPEATS.search(text) else _DAYS.search(text)
+        return b"" if day is None else day[2]
+
+    return sorted(found, key=start)
+
+
 def find(agenda: Agenda, kind: str, entry_id: str) -> Entry | None:
     """The entry with this id, None if there is none."""
     for calendar in calendars(agenda, lambda sentence: None):
@@ -179,7 +191,9 @@ def texts(block: bytes, names: Sequence[str]) -> dict[str, str]:
 
 def _uid(text: bytes, repeats: bool) -> tuple[str, bool]:
     """What an entry is known by, and whether it replaces one time of another."""
-    found = texts(text, ("UID", "RECURRENCE-ID") if repeats else ("UID",))
+    if not repeats and (plain := _UID.search(text)):
+        return plain[1].decode("utf-8", "replace").strip() or hashlib.sha256(text).hexdigest(), False
+    found = texts(text, ("UID", "RECURRENCE-ID"))
     uid = found.get("UID", "").strip()
     return uid or hashlib.sha256(text).hexdigest(), "RECURRENCE-ID" in found
 

@@ -11,6 +11,7 @@ from hilt.tools.builtin.personal.agenda import (
     Calendar,
     Entry,
     add,
+    by_start,
     calendars,
     change,
     entries,
@@ -97,13 +98,13 @@ def fetch(agenda: Agenda, low: datetime, high: datetime, query: str) -> EventLis
     found: list[tuple[float, str, int, Entry, Occurrence]] = []
     days = (_day(low - timedelta(days=2)), _day(high + timedelta(days=2)))
     try:
-        for calendar in calendars(agenda, problems.append):
-            for entry in entries(calendar, "VEVENT", days):
-                effort.spend()
-                for occurrence in _times_of(entry, low, high, home, effort, problems):
-                    if words and not matches(_searched(calendar.of(entry.blocks[occurrence.of])), words):
-                        continue
-                    found.append((occurrence.start.timestamp(home), entry.id, len(found), entry, occurrence))
+        read = calendars(agenda, problems.append)
+        for entry in by_start(entry for calendar in read for entry in entries(calendar, "VEVENT", days)):
+            effort.spend()
+            for occurrence in _times_of(entry, low, high, home, effort, problems):
+                if words and not matches(_searched(entry.calendar.of(entry.blocks[occurrence.of])), words):
+                    continue
+                found.append((occurrence.start.timestamp(home), entry.id, len(found), entry, occurrence))
     except Exhausted:
         problems.append("the calendar is too large to be searched whole in good time, so events may be missing here")
     found.sort(key=lambda each: each[:3])

@@ -15,11 +15,10 @@ _KINDS = frozenset({b"VEVENT", b"VTODO", b"VJOURNAL", b"VFREEBUSY", b"VTIMEZONE"
 _EDGE = re.compile(
     rb"^(BEGIN|END)[ \t]*:[ \t]*([A-Za-z0-9-]{1,40})[ \t]*(?:\r\n|\r|\n|\Z)", re.IGNORECASE | re.MULTILINE
 )
-_FOLD = re.compile(rb"\r?\n[ \t]")
-_NAME = re.compile(r"(?:[A-Za-z0-9_-]{1,60}\.)?([A-Za-z0-9_-]{1,60})(?=[;:])")
-_GROUP = re.compile(r"([A-Za-z0-9_-]{1,60})\.[A-Za-z0-9_-]{1,60}(?=[;:])")
+_FOLDS = (b"\r\n ", b"\r\n\t", b"\n ", b"\n\t")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _CARET = re.compile(r"\^(['n^])")
+_NONE: Mapping[str, tuple[str, ...]] = {}
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _MAX_LINE_BYTES = 75
 
@@ -91,13 +90,13 @@ def lines(block: bytes, wanted: Collection[str]) -> list[Line]:
     found: list[Line] = []
     depth = 0
     for raw in _unfolded(block):
-        head = raw[:130].upper()
-        if head.startswith(b"BEGIN:"):
+        name = raw.partition(b":")[0].partition(b";")[0].strip().upper()
+        if name == b"BEGIN":
             depth += 1
-        elif head.startswith(b"END:"):
+        elif name == b"END":
             depth -= 1
-        elif depth == 1 and (name := _NAME.match(head.decode("latin-1"))) and name[1] in wanted:
-            line = _line(raw, name[1])
+        elif depth == 1 and (plain := name.rpartition(b".")[2].decode("latin-1")) in wanted:
+            line = _line(raw, plain)
             if line is not None:
                 found.append(line)
     return found
@@ -117,6 +116,8 @@ def inner_blocks(block: bytes, kinds: Collection[str]) -> Iterator[tuple[str, by
 
 def unescaped(text: str) -> str:
     """A text value as it is meant."""
+    if "\\" not in text:
+        return text
     return _ESCAPE.sub(lambda found: "\n" if found[1] in "nN" else found[1], text)
 
 
@@ -155,8 +156,10 @@ def folded(line: str) -> bytes:
 
 def _unfolded(block: bytes) -> Iterator[bytes]:
     """The lines, with what was folded put together, the soft line breaks of quoted-printable included."""
+    for fold in _FOLDS:
+        block = block.replace(fold, b"")
     waiting = b""
-    for raw in _FOLD.sub(b"", block).split(b"\n"):
+    for raw in block.split(b"\n"):
         line = waiting + raw.rstrip(b"\r")
         if line.endswith(b"=") and b"QUOTED-PRINTABLE" in line[:200].partition(b":")[0].upper():
             waiting = line[:-1]
@@ -169,18 +172,18 @@ def _unfolded(block: bytes) -> Iterator[bytes]:
 
 def _line(raw: bytes, name: str) -> Line | None:
     text = _decoded(raw, "")
-    group = _GROUP.match(text)
     head, value = _head(text)
     if value is None:
         return None
-    parameters = _parameters(head)
+    parameters = _parameters(head) if ";" in head else _NONE
     charset = (parameters.get("CHARSET") or ("",))[0]
     encoding = (parameters.get("ENCODING") or ("",))[0].upper()
     if encoding == "QUOTED-PRINTABLE":
         value = _decoded(quopri.decodestring(value.encode("latin-1", "replace")), charset)
     elif charset:
         value = _decoded(raw, charset)[len(head) + 1 :] if head.isascii() else value
-    return Line(name, value, parameters, group[1].lower() if group else "")
+    before, dot, _ = head.partition(";")[0].rpartition(".")
+    return Line(name, value, parameters, before.strip().lower() if dot else "")
 
 
 def _decoded(raw: bytes, charset: str) -> str:
@@ -197,16 +200,10 @@ def _decoded(raw: bytes, charset: str) -> str:
 
 def _head(text: str) -> tuple[str, str | None]:
     """What stands before the colon that ends name and parameters, and what after it; None if there is no colon."""
-    plain = text.partition(":")
-    if '"' not in plain[0]:
-        return plain[0], plain[2] if plain[1] else None
-    quoted = False
-    for place, each in enumerate(text):
-        if each == '"':
-            quoted = not quoted
-        elif each == ":" and not quoted:
-            return text[:place], text[place + 1 :]
-    return plain[0], plain[2] if plain[1] else None  # a quote that never ends
+    before, colon, after = text.partition(":")
+    if '"' in before and (end := next(_places(text, ":"), None)) is not None:
+        return text[:end], text[end + 1 :]
+    return before, after if colon else None
 
 
 def _parameters(head: str) -> dict[str, tuple[str, ...]]:
@@ -223,17 +220,30 @@ def _parameters(head: str) -> dict[str, tuple[str, ...]]:
 
 
 def _cut(text: str, mark: str) -> list[str]:
-    if '"' not in text:
-        return text.split(mark)
-    pieces = [""]
-    quoted = False
-    for each in text:
-        quoted ^= each == '"'
-        if each == mark and not quoted:
-            pieces.append("")
-        else:
-            pieces[-1] += each
-    return pieces
+    """The text cut at the marks outside quotes."""
+    pieces: list[str] = []
+    start = 0
+    for place in _places(text, mark):
+        pieces.append(text[start:place])
+        start = place + 1
+    return [*pieces, text[start:]]
+
+
+def _places(text: str, mark: str) -> Iterator[int]:
+    """Where the mark stands outside quotes; a quote that never ends is none."""
+    at = text.find(mark)
+    quote = text.find('"')
+    while at >= 0:
+        if 0 <= quote < at:
+            end = text.find('"', quote + 1)
+            if end < 0:
+                quote = -1
+                continue
+            at = text.find(mark, end + 1) if at < end else at
+            quote = text.find('"', end + 1)
+            continue
+        yield at
+        at = text.find(mark, at + 1)
 
 
 def _uncaret(found: re.Match[str]) -> str:

@@ -9,6 +9,8 @@ _MIN_DIGITS = 3
 
 def plain(text: str) -> str:
     """A text in which spellings of one word are the same: small letters without accents."""
+    if text.isascii():
+        return text.casefold()
     apart = unicodedata.normalize("NFKD", text.casefold())
     return unicodedata.normalize("NFC", "".join(each for each in apart if not unicodedata.combining(each)))
 

@@ -6,7 +6,7 @@ the 400 years in which the calendar repeats itself, and all work is counted.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import cast
 
@@ -26,7 +26,12 @@ _NUMBERS = {
     "BYSECOND": (0, 60),
     "BYSETPOS": (-366, 366),
 }
-_NOT_SHORT = frozenset({"BYWEEKNO", "BYSETPOS"})
+# What a rule of hours or less may be narrowed by, so that it comes soon and is found soon.
+_NARROWED: Mapping[str, frozenset[str]] = {
+    "SECONDLY": frozenset(),
+    "MINUTELY": frozenset({"BYDAY", "BYHOUR", "WKST"}),
+    "HOURLY": frozenset({"BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND", "BYMONTH", "WKST"}),
+}
 _DAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,6}", re.ASCII)
 _UNTIL = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:T(\d\d):?(\d\d):?(\d\d)?(Z?))?", re.ASCII)
@@ -142,8 +147,8 @@ def read_rule(text: str) -> Rule:
     count = _whole(said.pop("COUNT"), "COUNT", 1, 999_999) if "COUNT" in said else None
     until, is_utc = _until(said.pop("UNTIL")) if "UNTIL" in said else (None, False)
     parts = tuple((name, _checked(name, value, frequency)) for name, value in said.items())
-    if frequency in _SHORT and not _NOT_SHORT.isdisjoint(name for name, _ in parts):
-        raise RuleError(f"its rule {text[:60]} picks weeks or places among {frequency.lower()} times")
+    if frequency in _SHORT and not {name for name, _ in parts} <= _NARROWED[frequency]:
+        raise RuleError(f"its rule {text[:60]} is narrower than {frequency.lower()} rules can be here")
     return Rule(frequency, interval, count, until, is_utc, parts)
 
 
