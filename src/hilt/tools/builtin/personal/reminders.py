@@ -220,7 +220,14 @@ def _moved(agenda: Agenda, entry: Entry, raw: bytes) -> tuple[bytes, str] | None
         like(name, each.wall + shift, found[name], is_utc=each.zone is UTC, is_day=each.is_day)
         for name, each in moments.items()
     ]
-    rule = re.sub(r"COUNT=(\d{1,6})", lambda count: f"COUNT={max(int(count[1]) - 1, 1)}", found["RRULE"].value)
+    zone = start.zone or home
+    # What was taken out by an EXDATE has been counted as well.
+    passed = sum(
+        wall < new
+        for rule in times.rules[:1]
+        for wall in rule.walls(start.wall, start.wall, new, zone, Effort(_MAX_STEPS))
+    )
+    rule = re.sub(r"COUNT=(\d{1,6})", lambda count: f"COUNT={max(int(count[1]) - passed, 1)}", found["RRULE"].value)
     after = with_lines(raw, (*names, "RRULE"), [*written, folded(f"RRULE:{rule}")])
     due = moments.get("DUE", start)
     return after, shown(Moment(due.wall + shift, due.zone, due.is_day), home)

@@ -37,7 +37,7 @@ _NUMBER = re.compile(r"[+-]?\d{1,6}", re.ASCII)
 _UNTIL = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:T(\d\d):?(\d\d):?(\d\d)?(Z?))?", re.ASCII)
 _MAX_RULE_CHARS = 1000
 _CALENDAR_YEARS = 400
-_MAX_YEAR = 9500
+_LAST_YEAR = 9998
 
 
 class RuleError(ValueError):
@@ -83,7 +83,9 @@ class Rule(Struct, frozen=True):
         if end < start or end < low:
             return
         found = (
-            self._counted(start, low, zone) if self.frequency in _SHORT and not self.parts else self._walked(start, low)
+            self._counted(start, low, zone)
+            if self.frequency in _SHORT and not self.parts
+            else self._walked(start, low, end)
         )
         for wall in found:
             effort.spend()
@@ -104,12 +106,9 @@ class Rule(Struct, frozen=True):
                 return
             number += 1
 
-    def _walked(self, start: datetime, low: datetime) -> Iterator[datetime]:
+    def _walked(self, start: datetime, low: datetime, end: datetime) -> Iterator[datetime]:
         first = start if self.count is not None else self._later_start(start, low)
-        if first.year > _MAX_YEAR:
-            return
-        shift = (9998 - max(first.year, min(low.year, _MAX_YEAR)) - 100) // _CALENDAR_YEARS * _CALENDAR_YEARS
-        shift = max(shift, 0)
+        shift = max((_LAST_YEAR - max(first.year, end.year)) // _CALENDAR_YEARS, 0) * _CALENDAR_YEARS
         text = f"FREQ={self.frequency};INTERVAL={self.interval}"
         text += "".join(f";{name}={value}" for name, value in self.parts)
         if self.count is not None:
