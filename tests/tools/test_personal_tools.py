@@ -1,5 +1,6 @@
 """The tools for calendar, reminders and contacts: what they say, change and refuse, and what strangers' files can't."""
 
+import os
 import threading
 import tomllib
 from pathlib import Path
@@ -105,6 +106,7 @@ def test_an_event_is_added_listed_and_deleted(ask: Ask, tmp_path: Path) -> None:
         ({"title": "x", "start": "some day"}, "can't be read as a day or a time"),
         ({"title": "x", "start": "tomorrow 9:00", "end": "tomorrow 8:00"}, "is not after the start"),
         ({"title": "x", "start": "tomorrow 9:00", "end": "tomorrow"}, "both be days"),
+        ({"title": "x", "start": "9999-12-31T23:59"}, "too far away"),
         ({"title": "x", "start": "tomorrow", "repeat": "every blue moon"}, "every blue moon"),
     ],
 )
@@ -327,6 +329,27 @@ def test_a_file_that_can_only_be_read_is_not_written(encoding: str, tmp_path: Pa
     for refused in (ask("delete_event", id=event["id"]), ask("add_event", title="x", start="tomorrow")):
         assert "can only be read" in refused["error"]
     assert (tmp_path / "mine.ics").read_bytes() == content
+
+
+def test_a_name_that_is_no_text_is_told_without_it(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "calendar").mkdir()
+    (tmp_path / "calendar" / os.fsdecode(b"\xff.ics")).write_bytes(b"no calendar")
+    (tmp_path / "contacts").mkdir()
+    (tmp_path / "contacts" / os.fsdecode(b"\xff.vcf")).write_bytes(b"no card")
+    assert ask("fetch_events")["problems"] == ["?.ics is no calendar"]
+    assert ask("contacts", action="listContacts")["problems"] == ["?.vcf has no contact that can be read"]
+
+
+@pytest.mark.parametrize("charset", ["unicode_escape", "utf-7", "punycode", "zlib", "idna", "nonsense", ""])
+def test_a_character_set_is_nothing_else(charset: str, tmp_path: Path) -> None:
+    (tmp_path / "a.vcf").write_bytes(f"BEGIN:VCARD\nFN;CHARSET={charset}:\\\\ud800 +AGE-\nEND:VCARD\n".encode())
+    assert [each.name for each in find_contacts(Contacts(tmp_path, lambda: 0.0), "", 9).contacts] == ["\\ud800 +AGE-"]
+
+
+def test_what_may_not_be_looked_at_is_not_offered(tmp_path: Path) -> None:
+    tools = made_tools(tmp_path, calendar="x\0y", contacts="a" * 5000)
+    for name in ("fetch_events", "contacts"):
+        assert "yet" in str(unavailable(tools[name], Capability("linux")))
 
 
 def test_a_byte_order_mark_and_a_damaged_entry_stay(tmp_path: Path) -> None:

@@ -9,13 +9,12 @@ from msgspec import Struct
 
 from hilt.tools.builtin.personal.files import Shelf, contents
 from hilt.tools.builtin.personal.lines import Line, blocks, lines, parts, readable, unescaped
-from hilt.tools.builtin.personal.matching import matches, matches_number, plain, read_query, shortened
+from hilt.tools.builtin.personal.matching import matches, matches_number, plain, read_query, shortened, told
 
 MAX_LIMIT = 100
 _ENDING = ".vcf"
 _MAX_VALUES = 20
 _MAX_CHARS = 200
-_MAX_PROBLEMS = 5
 _MAX_CARDS = 200_000
 _MAX_SEARCH_S = 8.0
 _NAMES = frozenset(
@@ -96,8 +95,7 @@ def find_contacts(
         )
         for contact in ordered[: min(limit, MAX_LIMIT)]
     )
-    told = tuple(dict.fromkeys(shortened(sentence, 200) for sentence in problems))[:_MAX_PROBLEMS]
-    return ContactList(listed, len(ordered) - len(listed), told)
+    return ContactList(listed, len(ordered) - len(listed), told(problems))
 
 
 def _all(kept: Contacts, complain: Callable[[str], None]) -> Iterator[Contact]:

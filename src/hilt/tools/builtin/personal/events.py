@@ -20,7 +20,7 @@ from hilt.tools.builtin.personal.agenda import (
     texts,
 )
 from hilt.tools.builtin.personal.lines import Block, Line, folded, lines, text_line, unescaped
-from hilt.tools.builtin.personal.matching import matches, read_query, shortened
+from hilt.tools.builtin.personal.matching import matches, read_query, shortened, told
 from hilt.tools.builtin.personal.moments import Moment, read_words, shown
 from hilt.tools.builtin.personal.rules import Effort, Exhausted
 from hilt.tools.builtin.personal.series import Occurrence, Times, occurrences, read_times
@@ -32,7 +32,7 @@ MAX_LISTED = 50
 MAX_TEXT_CHARS = 4000
 MAX_TITLE_CHARS = 500
 _MAX_DESCRIPTION_CHARS = 300
-_MAX_PROBLEMS = 5
+_MAX_YEARS = 100
 _MAX_STEPS = 3_000_000
 _MAX_SEARCH_S = 8.0
 _FIRST, _LAST = datetime(2, 1, 1), datetime(9990, 1, 1)
@@ -109,14 +109,13 @@ def fetch(agenda: Agenda, low: datetime, high: datetime, query: str) -> EventLis
         problems.append("the calendar is too large to be searched whole in good time, so events may be missing here")
     found.sort(key=lambda each: each[:3])
     listed = tuple(_event(entry, occurrence, home) for _, _, _, entry, occurrence in found[:MAX_LISTED])
-    told = tuple(dict.fromkeys(shortened(sentence, 200) for sentence in problems))
     return EventList(
         start=_minute(low),
         end=_minute(high),
         timezone=str(home),
         events=listed,
         omitted=max(len(found) - MAX_LISTED, 0),
-        problems=told[:_MAX_PROBLEMS],
+        problems=told(problems),
     )
 
 
@@ -127,6 +126,10 @@ def read_event(
     write."""
     title = checked(title, "title", MAX_TITLE_CHARS)
     first = read_words(start, now)
+    if abs(first.wall.year - now.year) > _MAX_YEARS:
+        raise ValueError(f"{start[:40]!r} is too far away; give a time within {_MAX_YEARS} years")
+    if not first.is_day:
+        first = Moment(on_the_clock(first.wall, now.tzinfo or UTC).replace(tzinfo=None))
     last = _end_of(first, end, now)
     rule = ""
     if repeat.strip():

@@ -40,7 +40,8 @@ class Shelf(Struct, frozen=True):
     @property
     def is_folder(self) -> bool:
         """Whether files lie in a folder; a path that is not there yet is one unless it is named like a file."""
-        return self.path.is_dir() or (not self.path.exists() and self.path.suffix.lower() != self.ending)
+        mode = _mode(self.path)
+        return stat.S_ISDIR(mode) if mode else self.path.suffix.lower() != self.ending
 
 
 def is_empty(shelf: Shelf) -> bool:
@@ -112,13 +113,22 @@ def remove(shelf: Shelf, old: Content) -> None:
         os.unlink(last, dir_fd=folder)
 
 
+def _mode(path: Path) -> int:
+    """What kind of thing there is; 0 for nothing, and for what may not be looked at."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
 def _names(shelf: Shelf) -> Iterator[str]:
     """The paths of the files from the folder, or the name of the one file."""
     if not shelf.is_folder:
-        if shelf.path.exists():
+        if _mode(shelf.path):
             yield shelf.path.name
         return
-    yield from _below(shelf, shelf.path, "", _MAX_DEPTH)
+    if _mode(shelf.path):
+        yield from _below(shelf, shelf.path, "", _MAX_DEPTH)
 
 
 def _below(shelf: Shelf, folder: Path, before: str, depth: int) -> Iterator[str]:

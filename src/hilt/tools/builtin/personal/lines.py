@@ -20,6 +20,12 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _CARET = re.compile(r"\^(['n^])")
 _NONE: Mapping[str, tuple[str, ...]] = {}
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+# Character sets alone: Python's codecs include others that unpack, or make what is no text.
+_CHARSET = re.compile(
+    r"iso-?8859-\d{1,2}|latin-?1|windows-\d{3,4}|cp\d{3,4}|koi8-[rut]|us-ascii|utf-?8|shift[_-]jis|euc-(?:jp|kr)"
+    r"|iso-2022-(?:jp|kr)|gb2312|gbk|gb18030|big5|mac-?roman",
+    re.ASCII | re.IGNORECASE,
+)
 _MAX_LINE_BYTES = 75
 
 
@@ -179,7 +185,8 @@ def _line(raw: bytes, name: str) -> Line | None:
     charset = (parameters.get("CHARSET") or ("",))[0]
     encoding = (parameters.get("ENCODING") or ("",))[0].upper()
     if encoding == "QUOTED-PRINTABLE":
-        value = _decoded(quopri.decodestring(value.encode("latin-1", "replace")), charset)
+        body = raw[len(head) + 1 :] if head.isascii() else value.encode()
+        value = _decoded(quopri.decodestring(body), charset)
     elif charset:
         value = _decoded(raw, charset)[len(head) + 1 :] if head.isascii() else value
     before, dot, _ = head.partition(";")[0].rpartition(".")
@@ -187,7 +194,7 @@ def _line(raw: bytes, name: str) -> Line | None:
 
 
 def _decoded(raw: bytes, charset: str) -> str:
-    if charset:
+    if _CHARSET.fullmatch(charset):
         try:
             return raw.decode(charset)
         except (LookupError, ValueError):

@@ -1,10 +1,14 @@
 """Whether a text holds what somebody looks for: words without regard to case and accents, and numbers of phones."""
 
+import itertools
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _MAX_QUERY_CHARS = 200
 _MIN_DIGITS = 3
+_MAX_PROBLEMS = 5
+_MAX_PROBLEM_CHARS = 200
 
 
 def plain(text: str) -> str:
@@ -39,3 +43,9 @@ def matches_number(number: str, query: str) -> bool:
 def shortened(text: str, most: int) -> str:
     """The text, or its beginning and a mark."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def told(problems: Iterable[str]) -> tuple[str, ...]:
+    """The first of these sentences, each once, short, and without what no text may hold."""
+    short = (shortened(each, _MAX_PROBLEM_CHARS).encode("utf-8", "replace").decode() for each in problems)
+    return tuple(itertools.islice(dict.fromkeys(short), _MAX_PROBLEMS))

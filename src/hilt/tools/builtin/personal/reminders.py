@@ -8,14 +8,13 @@ from msgspec import Struct
 from hilt.tools.builtin.personal.agenda import Agenda, Entry, add, calendars, change, entries, find, no_entry, texts
 from hilt.tools.builtin.personal.events import MAX_LISTED, MAX_TEXT_CHARS, MAX_TITLE_CHARS, checked
 from hilt.tools.builtin.personal.lines import Block, folded, lines, text_line, unescaped
-from hilt.tools.builtin.personal.matching import matches, read_query, shortened
+from hilt.tools.builtin.personal.matching import matches, read_query, shortened, told
 from hilt.tools.builtin.personal.moments import Moment, read_moment, read_words, shown
 from hilt.tools.builtin.personal.rules import Effort, Exhausted
 from hilt.tools.builtin.personal.series import occurrences, read_times
 from hilt.tools.builtin.personal.written import component, like, moment_line, utc, with_lines
 
 _MAX_NOTES_CHARS = 300
-_MAX_PROBLEMS = 5
 _DONE = ("COMPLETED", "CANCELLED")
 _NAMES = ("SUMMARY", "DESCRIPTION", "STATUS", "COMPLETED", "PRIORITY", "DUE", "DTSTART", "RRULE")
 _YEARS_AHEAD = 30
@@ -91,9 +90,8 @@ def find_reminders(agenda: Agenda, query: str, *, include_done: bool) -> Reminde
             )
             found.append((due_s, rank or 10, reminder))
     found.sort(key=lambda each: (each[2].done, *each[:2], each[2].id))
-    told = tuple(dict.fromkeys(shortened(sentence, 200) for sentence in problems))[:_MAX_PROBLEMS]
     listed = tuple(reminder for _, _, reminder in found[:MAX_LISTED])
-    return ReminderList(listed, max(len(found) - MAX_LISTED, 0), told)
+    return ReminderList(listed, max(len(found) - MAX_LISTED, 0), told(problems))
 
 
 class NewReminder(Struct, frozen=True):
@@ -160,6 +158,8 @@ def complete(agenda: Agenda, entry_id: str) -> ReminderCompleted:
 
 def _read_due(text: str, now: datetime) -> Moment:
     due = read_words(text, now)
+    if due.wall.year > now.year + _YEARS_AHEAD:
+        raise ValueError(f"{text[:40]!r} is too far away; give a time within {_YEARS_AHEAD} years")
     end = due.wall + (timedelta(days=1) if due.is_day else timedelta(minutes=1))
     if end <= now.replace(tzinfo=None):
         raise ValueError(f"{text[:40]!r} is in the past: it is {now:%Y-%m-%d %H:%M} now; give a later time")
