@@ -268,11 +268,12 @@ def test_links_hidden_and_other_files_are_left_alone(ask: Ask, tmp_path: Path) -
         b"BEGIN:VEVENT\r\n" * 3000,
         b"END:VEVENT\r\n" * 3000,
         b'BEGIN:VEVENT\r\nDTSTART;X="a;b:20261122T100000Z\r\nSUMMARY;' + b"a;" * 50_000 + b":x\r\nEND:VEVENT\r\n",
+        b"BEGIN:VEVENT\r\nDTSTART" + b";a" * 100_000 + b":x\r\nEND:VEVENT\r\n",
         b"BEGIN:VCARD\r\nFN:\r\nTEL:\r\nN:;;;;\r\nEND:VCARD\r\nBEGIN:VCARD\r\nFN;ENCODING=QUOTED-PRINTABLE:a=\r\n",
         b"BEGIN:VCARD\r\nFN;CHARSET=nonsense:\xff\r\nEND:VCARD\r\n",
         "BEGIN:VCALENDAR\r\nEND:VCALENDAR".encode("utf-16"),
     ],
-    ids=["empty", "binary", "cut", "begins", "ends", "quote", "empty card", "charset", "utf-16"],
+    ids=["empty", "binary", "cut", "begins", "ends", "quote", "parameters", "empty card", "charset", "utf-16"],
 )
 def test_a_broken_file_breaks_nothing(content: bytes, tmp_path: Path) -> None:
     for kind in ("calendar", "contacts"):

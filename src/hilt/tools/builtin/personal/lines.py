@@ -27,6 +27,7 @@ _CHARSET = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _MAX_LINE_BYTES = 75
+_MAX_PARAMETERS = 50
 
 
 class Block(Struct, frozen=True):
@@ -216,12 +217,12 @@ def _head(text: str) -> tuple[str, str | None]:
 def _parameters(head: str) -> dict[str, tuple[str, ...]]:
     """The parameters of a head; a bare one, as vCard 2.1 has them, is a TYPE or an ENCODING."""
     found: dict[str, tuple[str, ...]] = {}
-    for part in _cut(head, ";")[1:]:
+    for part in _cut(head, ";")[1 : _MAX_PARAMETERS + 1]:
         name, equals, value = part.partition("=")
         key = name.strip().upper()
         if not equals:
             value, key = key, "ENCODING" if key in ("QUOTED-PRINTABLE", "BASE64", "8BIT", "7BIT") else "TYPE"
-        values = tuple(_CARET.sub(_uncaret, each.strip().strip('"')) for each in _cut(value, ","))
+        values = tuple(_CARET.sub(_uncaret, each.strip().strip('"')) for each in _cut(value, ",")[:_MAX_PARAMETERS])
         found[key] = (*found.get(key, ()), *values)
     return found
 

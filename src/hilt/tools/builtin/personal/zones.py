@@ -19,7 +19,9 @@ _UTC_OFFSET = re.compile(r"\(?(?:UTC|GMT)([+-])(\d\d):?(\d\d)", re.ASCII | re.IG
 _LOCAL = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)", re.ASCII)
 _WANTED = frozenset({"TZID", "DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "RRULE", "RDATE"})
 _ONSETS_KEPT = 4000
+_FIRST_YEAR = 1960
 _LAST_YEAR = 2100
+_MAX_STEPS = 100_000
 
 
 class _Onset(Struct, frozen=True):
@@ -77,13 +79,14 @@ def zone_by_name(name: str, declared: Zones) -> tzinfo | None:
 def declared_zones(content: bytes, found: Sequence[Block]) -> Zones:
     """The zones that the VTIMEZONE blocks of a file declare and that the IANA database doesn't have."""
     zones: dict[str, tzinfo] = {}
+    effort = Effort(_MAX_STEPS)
     for block in found:
         if block.kind != "VTIMEZONE" or len(zones) >= 100:
             continue
         text = content[block.start : block.end]
         name = next((line.value.strip() for line in lines(text, {"TZID"})), "")
         if name and not _is_known(name):
-            onsets = _onsets(text)
+            onsets = _onsets(text, effort)
             if onsets:
                 zones[name] = DeclaredZone(name, onsets)
     return zones
@@ -114,7 +117,7 @@ def _known(name: str) -> tzinfo | None:
     return None
 
 
-def _onsets(block: bytes) -> list[_Onset]:
+def _onsets(block: bytes, effort: Effort) -> list[_Onset]:
     found: list[_Onset] = []
     for _, text in inner_blocks(block, ("STANDARD", "DAYLIGHT")):
         said: dict[str, list[Line]] = {}
@@ -130,19 +133,21 @@ def _onsets(block: bytes) -> list[_Onset]:
         ]
         for line in said.get("RRULE", ()):
             try:
-                walls += _yearly(start, read_rule(line.value), before)
+                walls += _yearly(start, read_rule(line.value), before, effort)
             except (RuleError, Exhausted):
                 continue
         found += [_Onset(wall, before, after) for wall in walls]
     return sorted(found, key=lambda onset: onset.wall)[-_ONSETS_KEPT:]
 
 
-def _yearly(start: datetime, rule: Rule, before: timedelta) -> list[datetime]:
+def _yearly(start: datetime, rule: Rule, before: timedelta, effort: Effort) -> list[datetime]:
     """The changes of a rule; a zone has a few a year, so no other rule is followed."""
     if rule.frequency not in ("YEARLY", "MONTHLY"):
         return []
+    if start.year < _FIRST_YEAR and rule.interval == 1 and rule.count is None:
+        start = start.replace(year=_FIRST_YEAR)  # a leap year, and long before any event
     end = datetime(_LAST_YEAR, 1, 1)
-    return list(rule.walls(start, start, end, timezone(before), Effort(10_000)))
+    return list(rule.walls(start, start, end, timezone(before), effort))
 
 
 def _offset(said: Sequence[Line] | None) -> timedelta | None:
