@@ -147,7 +147,7 @@ BAD: list[tuple[list[str], int, str]] = [
     (["calculate", "--nothing", "x"], 2, "No such option: --nothing"),
     (["calculate", "extra"], 2, "unexpected extra argument"),
     (["calculate", "--json", "--html", "--expression", "1"], 2, "--json and --html don't go together"),
-    (["nothing"], 2, "there is no tool named 'nothing'; the tools are: add_note"),
+    (["nothing"], 2, "there is no tool named 'nothing'; the tools are: add_event, add_note"),
     (["calculate", "--tools", "nowhere.py"], 2, "nowhere.py: there is no such file"),
 ]
 

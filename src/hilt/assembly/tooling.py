@@ -4,6 +4,7 @@ import os
 import secrets
 import sys
 import time
+import uuid
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,7 @@ from hilt.tools import (
     redact,
 )
 from hilt.tools.builtin.knowledge import knowledge_tools
+from hilt.tools.builtin.personal import personal_tools
 from hilt.tools.builtin.schedule import Grant, Schedule, Task, granted, narrowed, schedule_tools
 from hilt.tools.builtin.web import web_tools
 from hilt.tools.egress import forbid_remote
@@ -83,6 +85,7 @@ def every_tool(settings: Settings) -> tuple[Tool, ...]:
         *builtin_tools(options, now),
         *knowledge_tools(open_knowledge(settings)),
         *schedule_tools(Schedule(settings.schedule.path), now, lambda: current_grant(settings)),
+        *personal_tools(settings.personal, now, lambda: str(uuid.uuid4()), time.monotonic),
     )
     timed = tuple(replace(tool, timeout_s=options.timeout_s) for tool in own)
     web = web_tools(settings.web, apart=apart, forbids=_forbids(settings))

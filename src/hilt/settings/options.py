@@ -102,6 +102,14 @@ class ScheduleOptions(Struct, frozen=True):
     path: Path
 
 
+class PersonalOptions(Struct, frozen=True):
+    """Where the user's own events and reminders (`.ics`) and contacts (`.vcf`) lie: each one file, or a folder of
+    them."""
+
+    calendar: Path
+    contacts: Path
+
+
 class TraceOptions(Struct, frozen=True):
     """What is remembered of runs, in the SQLite file `path`: names, times and sizes, and with `full` the texts too.
     The oldest runs beyond `max_runs` are forgotten. With `paths` file paths are redacted as well."""
@@ -147,6 +155,7 @@ class Settings(Struct, frozen=True):
     tools: ToolOptions
     knowledge: KnowledgeOptions
     schedule: ScheduleOptions
+    personal: PersonalOptions
     traces: TraceOptions
     policy: PolicyOptions = PolicyOptions()
     web: WebOptions = WebOptions()
@@ -162,5 +171,6 @@ def default_settings(data: Path, workspace: Path) -> Settings:
         tools=ToolOptions(workspace=workspace, notes=data / "notes"),
         knowledge=KnowledgeOptions(path=data / "knowledge.sqlite3"),
         schedule=ScheduleOptions(path=data / "schedule.sqlite3"),
+        personal=PersonalOptions(calendar=data / "calendar", contacts=data / "contacts"),
         traces=TraceOptions(path=data / "traces.sqlite3"),
     )
