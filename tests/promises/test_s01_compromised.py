@@ -11,7 +11,9 @@ from hilt.dialects import CATALOG, render
 from hilt.tools import Nobody, Refused
 from tests.promises.worlds import HOSTILE, Deciding, World, agent, obeying
 
-CHANGING = [name for name in HOSTILE if name.startswith(("create", "edit", "delete", "add", "schedule", "cancel"))]
+CHANGING = [
+    name for name in HOSTILE if name.startswith(("create", "edit", "delete", "add", "schedule", "cancel", "complete"))
+]
 CHANGING += ["web_search", "web_fetch", "post_letter", "wipe"]
 
 
@@ -111,6 +113,9 @@ def test_each_of_these_calls_would_do_harm_and_only_the_approved_one_does(name: 
             assert changed == {"data/knowledge.sqlite3"}
         case "schedule_task" | "cancel_task":
             assert changed == {"data/schedule.sqlite3"}
+        case "add_event" | "delete_event" | "add_reminder" | "complete_reminder":
+            assert changed
+            assert all(place.startswith("data/calendar") for place in changed)
         case "web_search" | "web_fetch":
             assert (changed, len(after["asked"])) == (set(), 1)
         case _:

@@ -15,13 +15,15 @@ ALLOWED = PolicyOptions(allow=("*", "effect:external", "effect:destructive", "po
 SENDING = ("post_letter", "wipe", "web_fetch", "delete_file", "cancel_task", "delete_note")
 # What strangers may have written: files, notes of earlier, documents, and what was cut of them.
 STRANGERS = ("list_files", "read_file", "read_file_part", "search_files", "search_notes", "read_note",
-             "search_knowledge", "list_knowledge")  # fmt: skip
+             "search_knowledge", "list_knowledge", "fetch_events", "list_reminders", "contacts")  # fmt: skip
+# What changes a thing and tells what it was.
+CHANGED = ("delete_event", "complete_reminder")
 
 
 def test_every_tool_that_reads_what_others_wrote_says_so(world: World) -> None:
     with world.tools(Nobody()) as make:
         marked = {made.name for made in make().registry.tools if made.untrusted}
-    assert marked == {*STRANGERS, "read_result", "web_search", "web_fetch"}
+    assert marked == {*STRANGERS, *CHANGED, "read_result", "web_search", "web_fetch"}
 
 
 @pytest.mark.parametrize("reading", STRANGERS)

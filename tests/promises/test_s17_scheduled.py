@@ -34,7 +34,7 @@ def performed(
     backend = obeying(*turns)
 
     @contextmanager
-    def opened(*_: object) -> Iterator[Backend]:
+    def opened(*_: object, **__: object) -> Iterator[Backend]:
         yield backend
 
     monkeypatch.setattr(tooling, "open_backend", opened)
