@@ -9,6 +9,7 @@ import typer
 from msgspec import Struct
 
 from hilt.cli.choosing import OwnTools, Workspace
+from hilt.grammar.keywords import type_of
 
 if TYPE_CHECKING:
     from hilt.tools import Tool
@@ -110,7 +111,7 @@ def value_of(said: Any, schema: Any, root: Mapping[str, Any]) -> Any:
         return said
     kinds = _kinds(schema, root)
     value = _json(said)
-    if value is not None and _kind(value) in kinds:
+    if value is not None and type_of(value) in kinds:
         return value
     if "null" in kinds and said == "null":
         return None
@@ -201,25 +202,7 @@ def _kinds(schema: Any, root: Mapping[str, Any], depth: int = 0) -> frozenset[st
         kinds = {named} if isinstance(named, str) else set(cast("list[str]", named))
         return frozenset(kinds | {"integer"} if "number" in kinds else kinds)
     values: list[Any] = one.get("enum", [one["const"]] if "const" in one else [])
-    return frozenset(map(_kind, values))
-
-
-def _kind(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"
+    return frozenset(map(type_of, values))
 
 
 def _json(text: str) -> Any:
