@@ -14,8 +14,9 @@ layers:
 docs:
     python -m docs.check
 
+# Files of tests stay together, so that what they share is made once.
 test *args:
-    pytest {{args}}
+    pytest -n auto --maxprocesses 4 --dist loadfile {{args}}
 
 format:
     ruff format .

@@ -64,9 +64,10 @@ def test_a_question_waits_in_a_file_and_is_answered_later(hilt: Hilt, tmp_path: 
     # An answer for other arguments than were asked about is none.
     kept = file.read_text(encoding="utf-8")
     altered = json.loads(kept)
-    altered["work"]["calls"][0]["arguments"] = '{"text": "buy gold"}'
+    altered["state"]["work"]["calls"][0]["arguments"] = '{"text": "buy gold"}'
     file.write_text(json.dumps(altered))
-    hilt("resume", "run.json", "--approve", "all")
+    changed = hilt("resume", "run.json", "--approve", "all")
+    assert (changed.returncode, "was changed" in changed.stderr) == (2, True)
     assert notes(tmp_path) == []
 
     file.write_text(kept, encoding="utf-8")
