@@ -73,7 +73,10 @@ class Kept(msgspec.Struct):
 
 
 class Unknown:
-    pass
+    """A value without a JSON form; shown alike in every process."""
+
+    def __repr__(self) -> str:
+        return "Unknown()"
 
 
 @pytest.mark.parametrize(
