@@ -333,6 +333,7 @@ def test_packed_pages(body: bytes, coding: str) -> None:
         (b"words", "br", "packed as 'br'"),
         (gzip.compress(gzip.compress(b"words")), "gzip, gzip", "packed as 'gzip, gzip'"),
     ],
+    ids=["not packed", "brotli", "twice"],
 )
 def test_pages_packed_otherwise(body: bytes, coding: str, error: str) -> None:
     assert error in ask({"/": packed(body, coding)})[0]["error"]
