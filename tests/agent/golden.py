@@ -117,7 +117,7 @@ def names() -> list[str]:
 def tools(ran: list[str]) -> tuple[Tool, ...]:
     """The tools of all cases; each notes what it did in `ran`."""
 
-    @tool(effect="read", aliases=("get_weather",), normalisers=(renamed("town", "city"),))
+    @tool(effect="read", aliases=("get_weather",), normalisers=(renamed(city=("town",)),))
     async def weather(city: str) -> dict[str, Any]:
         """Tell the weather of a city."""
         ran.append(f"weather {city}")

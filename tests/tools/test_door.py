@@ -317,7 +317,7 @@ def test_arguments_are_normalised_and_the_warnings_recorded() -> None:
         effect="read",
         aliases=["petalContactsTool"],
         normalisers=[
-            renamed("search", "query"),
+            renamed(query=("search",)),
             replaced("action", "listContacts", "searchContacts", when=lambda given: bool(given.get("query"))),
         ],
     )
@@ -344,7 +344,7 @@ def test_arguments_are_normalised_and_the_warnings_recorded() -> None:
 
 
 def test_a_deny_rule_sees_what_normalising_made_of_the_arguments() -> None:
-    @tool(effect="read", aliases=["peek"], normalisers=[renamed("file", "path")])
+    @tool(effect="read", aliases=["peek"], normalisers=[renamed(path=("file",))])
     def look(path: str) -> str:
         """Look."""
         return path

@@ -22,14 +22,22 @@ def normalised(spec: ToolSpec, normalisers: Sequence[Normaliser], arguments: Map
     return Normalised(given, tuple(warnings))
 
 
-def renamed(old: str, new: str) -> Normaliser:
-    """A normaliser for a parameter that models call `old`."""
+def renamed(**others: tuple[str, ...]) -> Normaliser:
+    """A normaliser for parameters that models call otherwise: `renamed(text=("content", "body"))`.
+
+    Where a parameter is missing, the one argument under another of its names is taken for it. Where there are several
+    of them nothing is done, since any could be the one that is meant.
+    """
 
     def rename(arguments: Mapping[str, Any]) -> Normalised:
-        if old not in arguments or new in arguments:
-            return Normalised(dict(arguments))
-        moved = {new if name == old else name: value for name, value in arguments.items()}
-        return Normalised(moved, (f"{old} was read as {new}",))
+        meant = dict(arguments)
+        warnings: list[str] = []
+        for parameter, names in others.items():
+            given = [name for name in names if name in meant]
+            if parameter not in meant and len(given) == 1:
+                meant = {parameter if name == given[0] else name: value for name, value in meant.items()}
+                warnings.append(f"{given[0]} was read as {parameter}")
+        return Normalised(meant, tuple(warnings))
 
     return rename
 
@@ -43,18 +51,6 @@ def replaced(name: str, old: Any, new: Any, *, when: Callable[[Mapping[str, Any]
         return Normalised({**arguments, name: new}, (f"{name} {old!r} was read as {new!r}",))
 
     return replace
-
-
-def rewritten(name: str, rewrite: Callable[[str], str]) -> Normaliser:
-    """A normaliser that brings the text of a parameter into one canonical form."""
-
-    def canonical(arguments: Mapping[str, Any]) -> Normalised:
-        value = arguments.get(name)
-        if not isinstance(value, str) or (new := rewrite(value)) == value:
-            return Normalised(dict(arguments))
-        return Normalised({**arguments, name: new}, (f"{name} {value[:80]!r} was read as {new[:80]!r}",))
-
-    return canonical
 
 
 def _declared(spec: ToolSpec) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from hilt.tools.builtin.file_changes import (
     plan_edit,
 )
 from hilt.tools.builtin.file_search import Matches, search
-from hilt.tools.builtin.spellings import also_named
+from hilt.tools.normalising import renamed
 from hilt.tools.tool import Tool, tool
 
 EntryKind: TypeAlias = Literal["file", "folder", "link", "other"]
@@ -82,8 +82,8 @@ def file_tools(workspace: Path) -> tuple[Tool, ...]:
 
 def _reading_tools(workspace: Path) -> tuple[Tool, ...]:
     canonical = canonical_paths(workspace, "path")
-    file = also_named(path=_PATH_NAMES)
-    folder = also_named(path=_FOLDER_NAMES)
+    file = renamed(path=_PATH_NAMES)
+    folder = renamed(path=_FOLDER_NAMES)
 
     @tool(
         effect="read",
@@ -153,7 +153,7 @@ def _reading_tools(workspace: Path) -> tuple[Tool, ...]:
         domain="files",
         keywords=("find", "grep", "text", "lines", "occurrences", "workspace"),
         examples=(("Where is the port set in the YAML files?", {"query": "port:", "glob": "*.yaml"}),),
-        normalisers=(also_named(path=_FOLDER_NAMES, query=("text", "pattern")), canonical),
+        normalisers=(renamed(path=_FOLDER_NAMES, query=("text", "pattern")), canonical),
         untrusted=True,
     )
     def search_files(
@@ -177,7 +177,7 @@ def _changing_tools(workspace: Path) -> tuple[Tool, ...]:
         keywords=("write", "save", "new", "text", "workspace"),
         examples=(("Write 'hello' into greeting.txt", {"path": "greeting.txt", "text": "hello\n"}),),
         normalisers=(
-            also_named(path=_PATH_NAMES, text=("content", "contents", "body")),
+            renamed(path=_PATH_NAMES, text=("content", "contents", "body")),
             canonical_paths(workspace, "path", follow=False),
         ),
         plan=partial(plan_create, workspace),
@@ -202,7 +202,7 @@ def _changing_tools(workspace: Path) -> tuple[Tool, ...]:
             ),
         ),
         normalisers=(
-            also_named(
+            renamed(
                 path=_PATH_NAMES, old_text=("old_str", "old_string", "old"), new_text=("new_str", "new_string", "new")
             ),
             canonical_paths(workspace, "path"),
@@ -226,7 +226,7 @@ def _changing_tools(workspace: Path) -> tuple[Tool, ...]:
         keywords=("remove", "erase", "workspace"),
         examples=(("Delete draft.txt", {"path": "draft.txt"}),),
         normalisers=(
-            also_named(path=_PATH_NAMES),
+            renamed(path=_PATH_NAMES),
             canonical_paths(workspace, "path", follow=False),
         ),
         plan=partial(plan_delete, workspace),

@@ -14,8 +14,8 @@ from hilt.tools.builtin.note_files import NoteFile, parsed, rendered
 from hilt.tools.builtin.note_folder import discard, is_there, open_shelf, put_note, remember_last_id
 from hilt.tools.builtin.note_index import MAX_FILE_BYTES, Indexed, Shelf, by_id, by_words, consulted, newest
 from hilt.tools.builtin.replacing import read_plain, write_over
-from hilt.tools.builtin.spellings import also_named
 from hilt.tools.builtin.text_edits import short_diff
+from hilt.tools.normalising import renamed
 from hilt.tools.tool import Change, Tool, tool
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def _keeping_tools(notes: Notes) -> tuple[Tool, ...]:
         permission="notes:write",
         domain="notes",
         keywords=("remember", "write down", "memo", "save"),
-        normalisers=(also_named(text=("content", "note", "body")),),
+        normalisers=(renamed(text=("content", "note", "body")),),
         plan=add_plan,
     )
     def add_note(text: Annotated[str, Field(description="The text of the note.")]) -> Note:
@@ -83,7 +83,7 @@ def _keeping_tools(notes: Notes) -> tuple[Tool, ...]:
         permission="notes:read",
         domain="notes",
         keywords=("remember", "find", "memo", "look up"),
-        normalisers=(also_named(query=("text", "keywords", "words")),),
+        normalisers=(renamed(query=("text", "keywords", "words")),),
         untrusted=True,
     )
     def search_notes(
@@ -100,7 +100,7 @@ def _keeping_tools(notes: Notes) -> tuple[Tool, ...]:
         domain="notes",
         keywords=("memo", "show", "whole"),
         examples=(("Show me note 12", {"id": 12}),),
-        normalisers=(also_named(id=("note_id", "number")),),
+        normalisers=(renamed(id=("note_id", "number")),),
         untrusted=True,
     )
     def read_note(id: Annotated[int, Field(description="The number of the note.")]) -> Note:
@@ -124,7 +124,7 @@ def _changing_tools(notes: Notes) -> tuple[Tool, ...]:
         domain="notes",
         keywords=("memo", "change", "correct", "update"),
         examples=(("Change note 12 to: dentist at 9", {"id": 12, "text": "dentist at 9"}),),
-        normalisers=(also_named(id=("note_id", "number"), text=("content", "note", "body")),),
+        normalisers=(renamed(id=("note_id", "number"), text=("content", "note", "body")),),
         plan=edit_plan,
     )
     def edit_note(
@@ -141,7 +141,7 @@ def _changing_tools(notes: Notes) -> tuple[Tool, ...]:
         domain="notes",
         keywords=("memo", "remove", "forget"),
         examples=(("Delete note 12", {"id": 12}),),
-        normalisers=(also_named(id=("note_id", "number")),),
+        normalisers=(renamed(id=("note_id", "number")),),
         plan=delete_plan,
     )
     def delete_note(id: Annotated[int, Field(description="The number of the note.")]) -> NoteDeleted:

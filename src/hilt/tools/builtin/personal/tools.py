@@ -33,8 +33,7 @@ from hilt.tools.builtin.personal.reminders import (
     read_reminder,
     write_reminder,
 )
-from hilt.tools.builtin.spellings import also_named
-from hilt.tools.normalising import replaced
+from hilt.tools.normalising import renamed, replaced
 from hilt.tools.tool import Change, Tool, tool
 
 _DAYS = 7
@@ -70,7 +69,7 @@ def _event_tools(agenda: Agenda) -> tuple[Tool, ...]:
             ),
         ),
         normalisers=(
-            also_named(
+            renamed(
                 start=("startDate", "start_date", "from", "date", "day"),
                 end=("endDate", "end_date", "to", "until"),
                 query=("searchQuery", "search_query", "search", "text", "keywords", "title"),
@@ -120,7 +119,7 @@ def _adding_event(agenda: Agenda) -> Tool:
             ("I am on holiday on 24 December 2026.", {"title": "Holiday", "start": "2026-12-24"}),
         ),
         normalisers=(
-            also_named(
+            renamed(
                 title=("summary", "name", "subject"),
                 start=("startDate", "start_date", "when", "date"),
                 end=("endDate", "end_date", "until"),
@@ -169,7 +168,7 @@ def _deleting_event(agenda: Agenda) -> Tool:
                 {"id": "ab2cd3ef4g", "only": "2026-12-31"},
             ),
         ),
-        normalisers=(also_named(id=("event_id", "eventId", "uid"), only=("date", "occurrence", "start")),),
+        normalisers=(renamed(id=("event_id", "eventId", "uid"), only=("date", "occurrence", "start")),),
         missing=lambda: _missing(agenda.shelf, "calendar"),
         plan=plan,
         untrusted=True,
@@ -208,7 +207,7 @@ def _reminder_tools(agenda: Agenda) -> tuple[Tool, ...]:
         keywords=("reminders", "to-do", "todo", "tasks", "due", "open"),
         examples=(("What do I still have to do?", {}), ("Which reminders are about the tax?", {"query": "tax"})),
         normalisers=(
-            also_named(
+            renamed(
                 query=("search", "text", "keywords", "searchQuery"),
                 include_completed=("completed", "include_done", "show_completed"),
             ),
@@ -235,7 +234,7 @@ def _reminder_tools(agenda: Agenda) -> tuple[Tool, ...]:
             ("Put milk on my to-do list.", {"title": "Buy milk"}),
         ),
         normalisers=(
-            also_named(
+            renamed(
                 title=("text", "name", "summary", "task", "reminder"),
                 due=("when", "due_date", "dueDate", "date", "time"),
                 notes=("description", "note", "details"),
@@ -261,7 +260,7 @@ def _reminder_tools(agenda: Agenda) -> tuple[Tool, ...]:
         domain="reminders",
         keywords=("done", "finished", "tick off", "complete", "to-do"),
         examples=(("I have done ab2cd3ef4g.", {"id": "ab2cd3ef4g"}),),
-        normalisers=(also_named(id=("reminder_id", "reminderId", "uid")),),
+        normalisers=(renamed(id=("reminder_id", "reminderId", "uid")),),
         missing=lambda: _missing(agenda.shelf, "calendar"),
         plan=plan_done,
         untrusted=True,
@@ -287,7 +286,7 @@ def _contact_tools(kept: Contacts) -> tuple[Tool, ...]:
             ("List my contacts.", {"action": "listContacts"}),
         ),
         normalisers=(
-            also_named(query=("name", "search", "text", "contact")),
+            renamed(query=("name", "search", "text", "contact")),
             replaced("action", "listContacts", "searchContacts", when=_has_query),
             replaced("action", "searchContacts", "listContacts", when=lambda arguments: not _has_query(arguments)),
         ),

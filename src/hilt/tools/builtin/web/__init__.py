@@ -7,9 +7,9 @@ page the model has read, so `reach` and `client` see to it that no request ever 
 import base64
 import json
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx2
 import msgspec
@@ -24,7 +24,8 @@ from hilt.tools.builtin.web.client import Fetched, Forbids, Reach, fetch, unreac
 from hilt.tools.builtin.web.pages import Readable, read_page
 from hilt.tools.builtin.web.reach import Resolve, system_resolve
 from hilt.tools.builtin.web.searching import BRAVE_URL, MAX_HITS, Hit, Provider, find, missing_provider
-from hilt.tools.tool import Normalised, Normaliser, Rate, Tool, tool
+from hilt.tools.normalising import renamed
+from hilt.tools.tool import Rate, Tool, tool
 
 # Below the runtime's cap, so that a long page is cut here, at an end and marked, and not in the middle of its JSON.
 _MAX_TEXT_CHARS = 12_000
@@ -84,7 +85,7 @@ def _search_tool(provider: Provider) -> Tool:
             ("Who won the Tour de France this year?", {"query": "Tour de France winner"}),
             ("Find three pages on growing basil indoors.", {"query": "growing basil indoors", "limit": 3}),
         ),
-        normalisers=(_renamed("query", ("q", "search", "search_query")),),
+        normalisers=(renamed(query=("q", "search", "search_query")),),
         missing=lambda: missing_provider(provider.options),
         sources=_found_sources,
         rate=Rate(calls=30, per_s=60.0),
@@ -115,7 +116,7 @@ def _fetch_tool(reach: Reach, apart: Apart) -> Tool:
             ("What does https://example.org/news say?", {"url": "https://example.org/news"}),
             ("Go on reading that page.", {"url": "https://example.org/news", "offset": _MAX_TEXT_CHARS}),
         ),
-        normalisers=(_renamed("url", ("uri", "link", "address", "href")), canonical_url),
+        normalisers=(renamed(url=("uri", "link", "address", "href")), canonical_url),
         sources=_page_sources,
         untrusted=True,
     )
@@ -176,19 +177,6 @@ def _page_sources(page: Page) -> Sequence[Source]:
 
 def _found_sources(found: Found) -> Sequence[Source]:
     return tuple(Source(hit.title, hit.url) for hit in found.results)
-
-
-def _renamed(name: str, others: Sequence[str]) -> Normaliser:
-    """Models write the one parameter by other names as well."""
-
-    def normalised(arguments: Mapping[str, Any]) -> Normalised:
-        given = [other for other in others if other in arguments]
-        if name in arguments or len(given) != 1:
-            return Normalised(dict(arguments))
-        renamed = {name if key == given[0] else key: value for key, value in arguments.items()}
-        return Normalised(renamed, (f"the parameter {given[0]} was read as {name}",))
-
-    return normalised
 
 
 def _private_hosts(options: WebOptions) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 from hilt.threads import run_in_thread
@@ -16,17 +17,8 @@ async def in_thread(function: Callable[..., Any], arguments: dict[str, Any], tim
     Raises OSError at the timeout. A process of its own, where one is to be had, can be ended as well.
     """
 
-    def attempted() -> tuple[Any, Exception | None]:
-        try:
-            return function(**arguments), None
-        except Exception as fault:  # noqa: BLE001 - it is raised again where the result is waited for
-            return None, fault
-
     try:
         async with asyncio.timeout(timeout_s):
-            value, fault = await run_in_thread(attempted, name="web")
+            return await run_in_thread(partial(function, **arguments), name="web")
     except TimeoutError:
         raise unreachable(f"the answer could not be read within {timeout_s:g} seconds; try another source") from None
-    if fault is not None:
-        raise fault
-    return value
